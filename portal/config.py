@@ -1,0 +1,213 @@
+"""The settings an operator gives, read once at the start; anything wrong is told in one line per fault."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from portal.kernel.secrets_ import KeyRing, new_ring, new_secret, parse_ring, write_ring
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PLACEHOLDERS = ("change", "secret", "example", "placeholder", "password", "your-", "xxxx")
+NAMES = (
+    "PORTAL_SECRET_KEY",
+    "PORTAL_KEYS",
+    "PORTAL_BASE_URL",
+    "PORTAL_DATABASE_URL",
+    "PORTAL_MAIL_URL",
+    "PORTAL_MAIL_FROM",
+    "PORTAL_TIMEZONE",
+    "PORTAL_TRUSTED_PROXIES",
+    "PORTAL_INSTANCE",
+)
+
+
+class BadSettings(Exception):
+    """Configuration the portal refuses to start with; `faults` holds one line per setting."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an operator can set, checked. `timezone` is the site's zone until its owner chooses one."""
+
+    instance: Path
+    secret_key: str
+    keys: KeyRing
+    keys_are_new: bool
+    base_url: str
+    database_url: str
+    mail_url: str
+    mail_from: str
+    timezone: str
+    trusted_proxies: int
+
+    @property
+    def https(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    @property
+    def host(self) -> str:
+        """Host and port of the base URL, as a browser sends them."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def keeps_mail(self) -> bool:
+        """Whether mail stays in the outbox and nothing leaves the machine."""
+        return self.mail_url == "outbox:"
+
+
+def load(environment: Mapping[str, str] | None = None, *, make_secrets: bool = False) -> Settings:
+    """Read the environment and `instance/portal.toml`; the environment wins.
+
+    With `make_secrets`, missing keys are made once and kept in the instance folder.
+    Raises BadSettings with one line per fault.
+    """
+    environment = os.environ if environment is None else environment
+    instance = Path(environment.get("PORTAL_INSTANCE") or Path(__file__).parent.parent / "instance").resolve()
+    faults: list[str] = []
+    given = _given(environment, instance, faults)
+    secret_key = _secret_key(given, instance, faults, make=make_secrets)
+    keys, keys_are_new = _keys(given, instance, faults, make=make_secrets)
+    settings = Settings(
+        instance=instance,
+        secret_key=secret_key,
+        keys=keys,
+        keys_are_new=keys_are_new,
+        base_url=_base_url(given.get("PORTAL_BASE_URL", "http://127.0.0.1:5000"), faults),
+        database_url=_database_url(given.get("PORTAL_DATABASE_URL", ""), instance, faults),
+        mail_url=_mail_url(given.get("PORTAL_MAIL_URL", "outbox:"), faults),
+        mail_from=_mail_from(given.get("PORTAL_MAIL_FROM", "Portal <portal@localhost>"), faults),
+        timezone=_timezone(given.get("PORTAL_TIMEZONE", "UTC"), faults),
+        trusted_proxies=_hops(given.get("PORTAL_TRUSTED_PROXIES", "0"), faults),
+    )
+    if faults:
+        raise BadSettings(faults)
+    return settings
+
+
+def _given(environment: Mapping[str, str], instance: Path, faults: list[str]) -> dict[str, str]:
+    path = instance / "portal.toml"
+    given: dict[str, str] = {}
+    if path.exists():
+        try:
+            stored = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+            faults.append(f"{path}: cannot be read as TOML: {fault}")
+            stored = {}
+        unknown = sorted(set(stored) - set(NAMES))
+        faults.extend(f"{path}: {name} is not a setting" for name in unknown)
+        given = {name: str(value) for name, value in stored.items() if name in NAMES}
+    return given | {name: environment[name] for name in NAMES if environment.get(name)}
+
+
+def _secret_key(given: dict[str, str], instance: Path, faults: list[str], *, make: bool) -> str:
+    path = instance / "secret-key"
+    key = given.get("PORTAL_SECRET_KEY", "")
+    if not key and path.exists():
+        key = path.read_text(encoding="utf-8").strip()
+    if not key and make:
+        key = new_secret()
+        instance.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(key)
+    if not key:
+        faults.append("PORTAL_SECRET_KEY: is missing; `make run` makes one, or set 32 random bytes or more")
+    elif len(key.encode()) < 32:
+        faults.append("PORTAL_SECRET_KEY: is shorter than 32 bytes")
+    elif len(set(key)) < 8 or any(word in key.lower() for word in PLACEHOLDERS):
+        faults.append("PORTAL_SECRET_KEY: looks like a placeholder; use random bytes")
+    return key
+
+
+def _keys(given: dict[str, str], instance: Path, faults: list[str], *, make: bool) -> tuple[KeyRing, bool]:
+    path = instance / "keys.json"
+    source = "PORTAL_KEYS" if "PORTAL_KEYS" in given else str(path)
+    try:
+        if "PORTAL_KEYS" in given:
+            return parse_ring(given["PORTAL_KEYS"]), False
+        if path.exists():
+            return parse_ring(path.read_text(encoding="utf-8")), False
+    except ValueError as fault:
+        faults.append(f"{source}: {fault}")
+        return KeyRing("", {}), False
+    ring = new_ring()
+    if make:
+        instance.mkdir(parents=True, exist_ok=True)
+        write_ring(path, ring)
+        return ring, True
+    faults.append(f"PORTAL_KEYS: is missing, and there is no {path}; `portal serve` makes one at the first start")
+    return ring, True
+
+
+def _base_url(url: str, faults: list[str]) -> str:
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_valid = SplitResult("", "", "", "", ""), False
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid:
+        faults.append("PORTAL_BASE_URL: must look like https://portal.example.org")
+    elif parts.query or parts.fragment or parts.username or parts.path not in ("", "/"):
+        faults.append("PORTAL_BASE_URL: takes scheme, host and port only")
+    elif parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        faults.append("PORTAL_BASE_URL: must begin with https:// unless the host is this machine")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _database_url(url: str, instance: Path, faults: list[str]) -> str:
+    if not url:
+        return f"sqlite:///{instance / 'portal.db'}"
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        faults.append("PORTAL_DATABASE_URL: must begin with sqlite:/// or postgresql+psycopg://")
+    elif url in ("sqlite:///", "sqlite:///:memory:"):
+        faults.append("PORTAL_DATABASE_URL: needs a file; a database in memory is not shared by processes")
+    elif url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        return f"sqlite:///{instance.parent / url.removeprefix('sqlite:///')}"
+    return url
+
+
+def _mail_url(url: str, faults: list[str]) -> str:
+    if url == "outbox:":
+        return url
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        faults.append("PORTAL_MAIL_URL: must be outbox:, smtp://host:port or smtps://host:port")
+    elif parts.query not in ("", "tls=starttls", "tls=none"):
+        faults.append("PORTAL_MAIL_URL: knows ?tls=starttls and ?tls=none only")
+    return url
+
+
+def _mail_from(value: str, faults: list[str]) -> str:
+    _, address = parseaddr(value)
+    if any(ord(c) < 32 for c in value) or not re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", address):
+        faults.append("PORTAL_MAIL_FROM: must look like Portal <portal@example.org>")
+    return value
+
+
+def _timezone(name: str, faults: list[str]) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):
+        faults.append(f"PORTAL_TIMEZONE: {name!r} is no time zone; use a name such as Europe/Berlin")
+    return name
+
+
+def _hops(value: str, faults: list[str]) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) <= 10):
+        faults.append("PORTAL_TRUSTED_PROXIES: must be the number of proxies in front, 0 to 10")
+        return 0
+    return int(value)
