@@ -1,0 +1,44 @@
+"""What every template can use: dates in the site's zone, asset addresses, who is signed in."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Flask, g
+from flask_babel import format_date, format_datetime, format_decimal
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+
+from portal.web.assets import Assets
+from portal.web.panels import panels
+
+
+def init(app: Flask, assets: Assets, zone: Callable[[], ZoneInfo]) -> None:
+    """Bind globals and filters; `zone` gives the site's time zone."""
+    app.jinja_options = {**app.jinja_options, "undefined": StrictUndefined}
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.undefined = StrictUndefined
+
+    def static_url(name: str) -> str:
+        return assets.hashed[name]
+
+    def local_time(instant: datetime | None) -> Markup | str:
+        if instant is None:
+            return ""
+        local = instant.astimezone(zone())
+        return Markup('<time datetime="{}" title="{} ({} UTC)">{}</time>').format(
+            instant.isoformat(timespec="seconds"),
+            f"{format_datetime(local, 'full', rebase=False)}",
+            f"{instant:%Y-%m-%d %H:%M}",
+            format_datetime(local, "medium", rebase=False),
+        )
+
+    def local_date(day: date | None) -> str:
+        return "" if day is None else str(format_date(day, "medium", rebase=False))
+
+    app.jinja_env.globals.update(static_url=static_url, panels=panels)
+    app.jinja_env.filters.update(local_time=local_time, local_date=local_date, number=format_decimal)
+
+    @app.context_processor
+    def _shell() -> dict[str, object]:
+        return {"request_id": g.get("request_id", "")}
