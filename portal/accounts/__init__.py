@@ -1,0 +1,1 @@
+"""Organisations that contacts belong to."""

@@ -1,0 +1,1 @@
+"""How a contact signs in."""

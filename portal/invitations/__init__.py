@@ -1,0 +1,1 @@
+"""Invitations, as staff see them."""

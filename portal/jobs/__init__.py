@@ -1,0 +1,1 @@
+"""Background work: a table of jobs, claimed by lease."""

@@ -1,0 +1,1 @@
+"""The audit trail, which is also every record's timeline."""

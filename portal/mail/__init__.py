@@ -1,0 +1,1 @@
+"""Messages: what is written into the outbox, and how a worker delivers it."""

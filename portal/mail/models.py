@@ -1,0 +1,58 @@
+"""The outbox: one row per message to one recipient, written in the transaction that causes it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.kernel.db import Base
+
+WAITING = "state IN ('queued', 'deferred')"
+
+
+class Message(Base):
+    """One e-mail to one recipient.
+
+    States: queued, sending, sent, deferred, failed, cancelled. `kind` names what prepares it at delivery
+    (`invitation`, `welcome`, `reset-password`, …); `about_kind`/`about_id` the record it belongs to. The
+    address, subject and body are settled at delivery, so that a changed address is honoured; `body_sealed` is
+    the encrypted JSON `{"subject", "html", "text"}` as it was delivered. `detail` holds what preparing needs, without secrets.
+    """
+
+    __tablename__ = "message"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(30))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff_member.id"))
+    about_kind: Mapped[str | None] = mapped_column(String(30))
+    about_id: Mapped[int | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    dedupe_key: Mapped[str | None] = mapped_column(String(120), unique=True)
+    created_at: Mapped[datetime]
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("staff_member.id"))
+    message_id: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(10), default="queued")
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str | None] = mapped_column(String(80))
+    sent_at: Mapped[datetime | None]
+    to_address: Mapped[str | None] = mapped_column(String(254))
+    sender: Mapped[str | None] = mapped_column(String(400))
+    reply_to: Mapped[str | None] = mapped_column(String(400))
+    body_sealed: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(String(500), default="")
+    possible_duplicate: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (
+        Index("ix_message_due", "due_at", "id", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),
+        Index(
+            "ix_message_sending",
+            "worker",
+            sqlite_where=text("state = 'sending'"),
+            postgresql_where=text("state = 'sending'"),
+        ),
+        Index("ix_message_about", "about_kind", "about_id", "contact_id"),
+    )

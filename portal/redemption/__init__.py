@@ -1,0 +1,1 @@
+"""Invitations, as the invitee meets them."""

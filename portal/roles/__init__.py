@@ -1,0 +1,1 @@
+"""Web roles: named permission sets on the site."""

@@ -1,0 +1,1 @@
+"""What site owners set in the browser."""

@@ -1,0 +1,1 @@
+"""Named steps run in the background on a contact."""
