@@ -5,6 +5,7 @@ Crockford's base 32 (no I, L, O, U), 16 symbols from the system's generator: 80 
 
 import secrets
 import unicodedata
+from itertools import pairwise
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 16
@@ -47,5 +48,5 @@ def too_weak(normalised: str) -> bool:
 def guessable(normalised: str) -> bool:
     """Whether a code chosen by hand deserves a warning: under 60 bits by its alphabet, or a plain run."""
     bits_per_symbol = 3.32 if normalised.isdigit() else 4.7 if normalised.isalpha() else 5.0
-    runs = sum(ord(b) - ord(a) in (0, 1, -1) for a, b in zip(normalised, normalised[1:], strict=False))
+    runs = sum(ord(b) - ord(a) in (0, 1, -1) for a, b in pairwise(normalised))
     return len(normalised) * bits_per_symbol < 60 or runs * 2 > len(normalised)

@@ -2,10 +2,10 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import CursorResult, Engine, Executable, MetaData, event
@@ -18,6 +18,8 @@ from portal.kernel.columns import UTCDateTime
 # A writer waits this long for another before it gives up; the page then answers 503.
 BUSY_TIMEOUT_MS = 15_000
 _WRITES = "portal_writes"
+LARGEST_ID = 2**31 - 1
+M = TypeVar("M", bound=DeclarativeBase)
 
 
 class Base(DeclarativeBase):
@@ -68,6 +70,23 @@ def side_transaction() -> Iterator[Any]:
     even where the request is refused. Yields a Core connection. Never use it inside `transaction()`."""
     with db.engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
         yield connection
+
+
+def load(model: type[M], record_id: int, *, lock: bool = False) -> M | None:
+    """The record, or None; a number that no column could hold is nobody's.
+
+    `lock` keeps other writers off it until the transaction ends (PostgreSQL; on SQLite there is only one).
+    """
+    if not 0 < record_id <= LARGEST_ID:
+        return None
+    if lock:
+        return db.session.get(model, record_id, with_for_update=True, populate_existing=True)
+    return db.session.get(model, record_id)
+
+
+def possible(ids: Iterable[int]) -> list[int]:
+    """Those of the numbers that could be ids; PostgreSQL refuses to compare with larger ones."""
+    return [number for number in ids if 0 < number <= LARGEST_ID]
 
 
 def execute_dml(statement: Executable) -> int:

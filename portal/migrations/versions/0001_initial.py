@@ -70,6 +70,13 @@ def upgrade() -> None:
     sa.Column('key_id', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('key_id', name=op.f('pk_key_in_use'))
     )
+    op.create_table('mail_pause',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('since', UTCDateTime(), nullable=False),
+    sa.Column('next_try_at', UTCDateTime(), nullable=False),
+    sa.Column('answer', sa.String(length=500), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_mail_pause'))
+    )
     op.create_table('rate_limit',
     sa.Column('key', sa.String(length=250), nullable=False),
     sa.Column('hits', sa.Integer(), nullable=False),
@@ -118,7 +125,7 @@ def upgrade() -> None:
     op.create_table('web_role',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(length=100), nullable=False),
-    sa.Column('name_key', sa.String(length=100), nullable=False),
+    sa.Column('name_key', sa.String(length=300), nullable=False),
     sa.Column('description', sa.String(length=500), nullable=False),
     sa.Column('managers_may_grant', sa.Boolean(), nullable=False),
     sa.Column('implicit', sa.String(length=15), nullable=True),
@@ -274,7 +281,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['owner_id'], ['staff_member.id'], name=op.f('fk_invitation_owner_id_staff_member')),
     sa.ForeignKeyConstraint(['workflow_id'], ['workflow.id'], name=op.f('fk_invitation_workflow_id_workflow')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_invitation')),
-    sa.UniqueConstraint('code_lookup', name=op.f('uq_invitation_code_lookup'))
+    sa.UniqueConstraint('code_lookup', name=op.f('uq_invitation_code_lookup')),
+    sqlite_autoincrement=True
     )
     with op.batch_alter_table('invitation', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_invitation_account_id'), ['account_id'], unique=False)
@@ -331,6 +339,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_message_contact_id'), ['contact_id'], unique=False)
         batch_op.create_index('ix_message_due', ['due_at', 'id'], unique=False, sqlite_where=sa.text("state IN ('queued', 'deferred')"), postgresql_where=sa.text("state IN ('queued', 'deferred')"))
         batch_op.create_index('ix_message_sending', ['worker'], unique=False, sqlite_where=sa.text("state = 'sending'"), postgresql_where=sa.text("state = 'sending'"))
+        batch_op.create_index('ix_message_state', ['state', 'id'], unique=False)
 
     op.create_table('workflow_run',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -424,6 +433,7 @@ def downgrade() -> None:
 
     op.drop_table('workflow_run')
     with op.batch_alter_table('message', schema=None) as batch_op:
+        batch_op.drop_index('ix_message_state')
         batch_op.drop_index('ix_message_sending', sqlite_where=sa.text("state = 'sending'"), postgresql_where=sa.text("state = 'sending'"))
         batch_op.drop_index('ix_message_due', sqlite_where=sa.text("state IN ('queued', 'deferred')"), postgresql_where=sa.text("state IN ('queued', 'deferred')"))
         batch_op.drop_index(batch_op.f('ix_message_contact_id'))
@@ -489,6 +499,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_rate_limit_expires_at'))
 
     op.drop_table('rate_limit')
+    op.drop_table('mail_pause')
     op.drop_table('key_in_use')
     with op.batch_alter_table('journal_entry', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_journal_entry_at'))
