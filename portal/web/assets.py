@@ -11,7 +11,7 @@ COMPRESSED = (".gz", ".br")
 PREFIX = "/static/"
 
 
-class Assets(WhiteNoise):
+class Assets(WhiteNoise):  # type: ignore[misc]  # it comes without types
     """WhiteNoise that serves each file of `static/` under its plain and under its hashed name."""
 
     def __init__(self, app: Flask) -> None:

@@ -1,7 +1,7 @@
 """What goes wrong, as a page or as a fragment; the words are for people, the details for the log."""
 
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request, url_for
+from flask import Flask, Response, g, make_response, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -30,6 +30,7 @@ def init(app: Flask) -> None:
 def answer(status: int, message: str = "", retry_after: int | None = None) -> Response:
     """The error page for `status`; `message` takes the place of the usual words."""
     title, usual = words(status)
+    g.without_database = status >= 500
     template = "errors/_fragment.html" if wanted() else "errors/page.html"
     body = render_template(
         template,
@@ -38,7 +39,7 @@ def answer(status: int, message: str = "", retry_after: int | None = None) -> Re
         message=message or usual,
         request_id=g.get("request_id", ""),
         retry_after=retry_after,
-        next_url="/staff/" if request.path.startswith("/staff") else url_for("redemption.home"),
+        next_url="/staff/" if request.path.startswith("/staff") else "/",  # url_for needs a host that is trusted
         next_label=_("Go to the start page"),
     )
     response = make_response(body, status)
@@ -68,7 +69,7 @@ def words(status: int) -> tuple[str, str]:
 
 def _http(error: HTTPException) -> Response:
     if error.response is not None:
-        return Response.force_type(error.response)
+        return make_response(error.response)
     status = error.code or 500
     response = answer(status)
     for name, value in error.get_headers(request.environ):
@@ -78,7 +79,9 @@ def _http(error: HTTPException) -> Response:
 
 
 def _stale_token(error: CSRFError) -> Response:
-    return answer(400, _("This page was open for too long, or in two windows. Please go back, reload it and try again."))
+    return answer(
+        400, _("This page was open for too long, or in two windows. Please go back, reload it and try again.")
+    )
 
 
 def _refused(error: PortalError) -> Response:

@@ -2,17 +2,20 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, IntegerField, StringField, TextAreaField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined, unused-ignore]  # newer than its types
+from wtforms.utils import unset_value
 from wtforms.validators import InputRequired
 
 from portal.kernel import addresses
 from portal.kernel.errors import Invalid
+from portal.kernel.options import Option as Option
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -61,6 +64,11 @@ class Longest:
             raise ValidationError(_("Please use at most %(most)s characters.", most=self.most))
 
 
+def choices(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """(value, label) pairs as a select, radio or tick-box field takes them; WTForms 3.4 refuses plain tuples."""
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
 def required() -> InputRequired:
     """The field must hold something."""
     return InputRequired(_l("Please fill this in."))
@@ -69,6 +77,8 @@ def required() -> InputRequired:
 class Line(StringField):
     """One line of text, cleaned, without control characters."""
 
+    data: str  # `clean` never leaves None
+
     def __init__(self, label: Any, *, most: int, needed: bool = False, **more: Any) -> None:
         checks = [*([NotBlank()] if needed else []), Longest(most), NoControls(), *more.pop("validators", [])]
         super().__init__(label, checks, filters=[clean], **more)
@@ -76,6 +86,8 @@ class Line(StringField):
 
 class Lines(TextAreaField):
     """Several lines of text, cleaned."""
+
+    data: str  # `clean` never leaves None
 
     def __init__(self, label: Any, *, most: int, needed: bool = False, **more: Any) -> None:
         checks = [*([NotBlank()] if needed else []), Longest(most), NoControls(lines=True)]
@@ -94,6 +106,8 @@ class NotBlank:
 
 class Address(StringField):
     """One e-mail address, or nothing."""
+
+    data: str  # `clean` never leaves None
 
     def __init__(self, label: Any, *, needed: bool = False, **more: Any) -> None:
         checks = [*([NotBlank()] if needed else []), Longest(addresses.LONGEST), OneAddress()]
@@ -127,14 +141,6 @@ class WholeNumber(IntegerField):
         self.data = int(text)
 
 
-class Option(NamedTuple):
-    """Something a picker offers; `hint` tells two of the same label apart."""
-
-    value: int
-    label: str
-    hint: str = ""
-
-
 class Picker(Field):
     """Chooses records by searching, never by loading them all. `data` is a list of ids.
 
@@ -154,14 +160,18 @@ class Picker(Field):
         **more: Any,
     ) -> None:
         super().__init__(label, **more)
-        self.offer, self.search, self.search_url, self.multiple, self.needed = offer, search, search_url, multiple, needed
+        self.offer, self.search, self.search_url = offer, search, search_url
+        self.multiple, self.needed = multiple, needed
         self.query = ""
         self.data: list[int] = []
+        self._offered: tuple[list[int], list[Option]] | None = None
 
     @property
     def chosen(self) -> list[Option]:
-        """The options chosen so far."""
-        return self.offer(self.data) if self.data else []
+        """The options chosen so far; a page asks several times, the database is asked once."""
+        if self._offered is None or self._offered[0] != self.data:
+            self._offered = (list(self.data), self.offer(self.data) if self.data else [])
+        return self._offered[1]
 
     @property
     def found(self) -> list[Option]:
@@ -173,8 +183,8 @@ class Picker(Field):
         """The id chosen, where only one may be."""
         return self.data[0] if self.data else None
 
-    def process(self, formdata: Any, data: Any = None, **more: Any) -> None:
-        super().process(formdata, data, **more)
+    def process(self, formdata: Any, data: Any = unset_value, extra_filters: Any = None) -> None:
+        super().process(formdata, data, extra_filters)
         if formdata is not None:
             self.query = clean(formdata.get(f"{self.name}_q"))[:100]
 
@@ -202,8 +212,12 @@ class Picker(Field):
 class Version(HiddenField):
     """The version a record had when its form was opened; a form without it is refused."""
 
-    def __init__(self) -> None:
-        super().__init__(validators=[self._is_number])
+    def __init__(self, **more: Any) -> None:
+        super().__init__(validators=[self._is_number], **more)
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        # A form that lacks it was not opened here: the record's own version must not stand in.
+        self.data = valuelist[0] if valuelist else ""
 
     def _is_number(self, form: Any, field: Field) -> None:
         text = str(field.data or "")
@@ -219,4 +233,3 @@ class Version(HiddenField):
 def wants_find() -> bool:
     """Whether a picker's *Find* button sent the form, so that it is shown again with results instead of saved."""
     return "find" in request.form
-

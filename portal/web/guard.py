@@ -60,7 +60,7 @@ def declared(app: Flask) -> dict[str, str | None]:
 
 
 def _guard() -> Response | None:
-    permission: str | None = current_app.view_functions[request.endpoint or ""].permission  # type: ignore[attr-defined]
+    permission: str | None = getattr(current_app.view_functions[request.endpoint or ""], "permission", "")
     if permission is None:
         return None
     if not current_user.is_authenticated:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask, g
-from flask_babel import format_date, format_datetime, format_decimal
+from flask_babel import format_date, format_datetime, format_decimal, format_time, get_domain
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
@@ -30,15 +31,27 @@ def init(app: Flask, assets: Assets, zone: Callable[[], ZoneInfo]) -> None:
             instant.isoformat(timespec="seconds"),
             f"{format_datetime(local, 'full', rebase=False)}",
             f"{instant:%Y-%m-%d %H:%M}",
-            format_datetime(local, "medium", rebase=False),
+            f"{format_date(local, 'medium', rebase=False)}, {format_time(local.timetz(), 'short', rebase=False)}",
         )
 
     def local_date(day: date | None) -> str:
         return "" if day is None else str(format_date(day, "medium", rebase=False))
 
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of the i18n extension
+        lambda text: _translations().ugettext(text),
+        lambda one, many, number: _translations().ungettext(one, many, number),
+        newstyle=True,
+    )
     app.jinja_env.globals.update(static_url=static_url, panels=panels)
     app.jinja_env.filters.update(local_time=local_time, local_date=local_date, number=format_decimal)
 
     @app.context_processor
     def _shell() -> dict[str, object]:
         return {"request_id": g.get("request_id", "")}
+
+
+def _translations() -> Any:
+    """The catalogue of this request, looked up once: a list asks for hundreds of words."""
+    if "translations" not in g:
+        g.translations = get_domain().get_translations()
+    return g.translations

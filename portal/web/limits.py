@@ -93,10 +93,13 @@ def check(message: str, *limits: tuple[RateLimitItem, str]) -> None:
         raise TooFast(message, max(waits))
 
 
-def hit(*limits: tuple[RateLimitItem, str]) -> None:
-    """Count one failure against each limit; never inside `transaction()`, so that it lasts when that is undone."""
-    for item, key in limits:
-        _windows.hit(item, key)
+def hit(*limits: tuple[RateLimitItem, str]) -> bool:
+    """Count one failure against each limit, and say whether it was the last that one of them allows.
+
+    Never inside `transaction()`, so that it lasts when that is undone.
+    """
+    counts = [_windows.storage.incr(item.key_for(key), item.get_expiry()) == item.amount for item, key in limits]
+    return any(counts)
 
 
 def clear(*limits: tuple[RateLimitItem, str]) -> None:

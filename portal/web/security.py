@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, g, request
+from flask import Flask, Response, abort, current_app, g, request, session
 from flask_wtf.csrf import CSRFError
 
 from portal.web.extensions import csrf
@@ -23,7 +23,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": (
-        "accelerometer=(), camera=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+        "accelerometer=(), camera=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=(), "
+        "browsing-topics=()"
     ),
     "Cache-Control": "no-store",
 }
@@ -41,9 +42,17 @@ def refills_form(view: V) -> V:
 
 def init(app: Flask) -> None:
     """Bind the guards to every request and answer of the app."""
+    app.before_request(_read_session)
     app.before_request(_refuse_cross_site)
     app.before_request(_check_csrf)
     app.after_request(_headers)
+
+
+def _read_session() -> None:
+    """A session that could not be read must not look like nobody's."""
+    fault = getattr(session, "fault", None)
+    if fault is not None:
+        raise fault
 
 
 def _refuse_cross_site() -> None:

@@ -7,7 +7,7 @@ remembered, the CSRF token is derived from the cookie alone.
 import hashlib
 import hmac
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Request, Response, request, session
 from flask.sessions import SessionInterface, SessionMixin
@@ -81,8 +81,7 @@ def forget() -> None:
 
 def _current() -> BrowserSession:
     current = session._get_current_object()  # type: ignore[attr-defined]
-    assert isinstance(current, BrowserSession)
-    return current
+    return cast(BrowserSession, current)
 
 
 def audience_of(path: str) -> str:
@@ -93,7 +92,7 @@ def audience_of(path: str) -> str:
 class DatabaseSessions(SessionInterface):
     """Reads the session at the start of a request and writes it at the end, in a transaction of its own."""
 
-    def cookie_name(self, app: Flask, audience: str) -> str:  # noqa: D102
+    def cookie_name(self, app: Flask, audience: str) -> str:
         name = "portal-staff" if audience == STAFF else "portal"
         return f"__Host-{name}" if app.config["SESSION_COOKIE_SECURE"] else name
 
@@ -112,8 +111,7 @@ class DatabaseSessions(SessionInterface):
         return opened
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        assert isinstance(session, BrowserSession)
-        if session.fault is not None:
+        if not isinstance(session, BrowserSession) or session.fault is not None:
             return
         now = clock.now()
         if session.modified:
@@ -141,9 +139,12 @@ class DatabaseSessions(SessionInterface):
                 connection.execute(insert(ServerSession).values(**_new_row(session, data, now)))
         if data:
             self._set_cookie(app, session, response)
-        else:
+        elif session.renewed or not session.form_shown:
+            # The token of a form on this page is derived from the cookie, which then has to stay.
             name = self.cookie_name(app, session.audience)
-            response.delete_cookie(name, path="/", secure=app.config["SESSION_COOKIE_SECURE"], httponly=True, samesite="Lax")
+            response.delete_cookie(
+                name, path="/", secure=app.config["SESSION_COOKIE_SECURE"], httponly=True, samesite="Lax"
+            )
 
     def _set_cookie(self, app: Flask, session: BrowserSession, response: Response) -> None:
         response.set_cookie(
@@ -187,7 +188,6 @@ def _row(sid: str) -> Any:
 
 def _new_row(session: BrowserSession, data: dict[str, Any], now: datetime) -> dict[str, Any]:
 
-
     return {
         "id": digest(session.sid),
         "audience": session.audience,
@@ -203,5 +203,3 @@ def _new_row(session: BrowserSession, data: dict[str, Any], now: datetime) -> di
 def _csrf_secret(app: Flask, sid: str) -> str:
     key = str(app.config["SECRET_KEY"]).encode()
     return hmac.new(key, b"csrf/" + sid.encode(), hashlib.sha256).hexdigest()
-
-
