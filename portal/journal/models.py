@@ -1,7 +1,7 @@
 """The journal: one entry per deed, linked to every record it concerns."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -40,3 +40,11 @@ class JournalRecord(Base):
     name: Mapped[str] = mapped_column(String(250), default="")
 
     __table_args__ = (Index("ix_journal_record_timeline", "kind", "record_id", "entry_id"),)
+
+
+class Record(NamedTuple):
+    """A record that a deed concerns."""
+
+    kind: str
+    id: int
+    name: str

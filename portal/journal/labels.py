@@ -1,0 +1,190 @@
+"""What each action of the journal is called, with its icon and its tone; the groups they are filtered by."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from flask_babel import gettext as _
+
+
+class Label(NamedTuple):
+    """How an action is shown."""
+
+    text: str
+    icon: str = "circle-dot"
+    tone: str = "grey"
+
+
+def label(action: str) -> Label:
+    """The label of an action; one that is not known is called by its dotted name."""
+    return _labels().get(action.replace("_", "-")) or Label(action)
+
+
+def groups() -> list[tuple[str, str]]:
+    """The groups of actions (their first word) with a name each, for the filter."""
+    return [
+        ("invitation", _("Invitations")),
+        ("redemption", _("Redemptions")),
+        ("message", _("Messages")),
+        ("workflow", _("Workflows")),
+        ("contact", _("Contacts")),
+        ("credential", _("Sign-ins of contacts")),
+        ("account", _("Accounts")),
+        ("role", _("Web roles")),
+        ("staff", _("People")),
+        ("sign-in", _("Signing in")),
+        ("settings", _("Settings")),
+    ]
+
+
+def kinds() -> dict[str, str]:
+    """What each kind of record is called."""
+    return {
+        "invitation": _("Invitation"),
+        "contact": _("Contact"),
+        "account": _("Account"),
+        "role": _("Web role"),
+        "staff": _("Person"),
+        "message": _("Message"),
+        "workflow": _("Workflow"),
+        "run": _("Workflow run"),
+        "redemption": _("Redemption"),
+        "settings": _("Settings"),
+    }
+
+
+def field(name: str) -> str:
+    """What a changed field is called; a name that is not known is shown as it is."""
+    known = {
+        "email": _("E-mail address"),
+        "email1": _("E-mail address"),
+        "email2": _("Second e-mail address"),
+        "email3": _("Third e-mail address"),
+        "name": _("Name"),
+        "first_name": _("First name"),
+        "last_name": _("Last name"),
+        "role": _("Role"),
+        "phone": _("Phone"),
+        "language": _("Language"),
+        "account": _("Account"),
+        "account_id": _("Account"),
+        "web_roles": _("Web roles"),
+        "description": _("Description"),
+        "managers_may_grant": _("Managers may grant"),
+        "type": _("Type"),
+        "owner": _("Owner"),
+        "code": _("Code"),
+        "expires_on": _("Expires on"),
+        "inviter": _("Inviter"),
+        "contacts": _("Invited contacts"),
+        "workflow": _("Workflow on redemption"),
+        "max_redemptions": _("Maximum redemptions"),
+        "redeemable_by": _("Redeemable by"),
+        "timezone": _("Time zone"),
+        "default_expiry_days": _("Default expiry"),
+        "registration_enabled": _("Registration enabled"),
+        "open_registration": _("Open registration"),
+        "invitation_redemption": _("Invitation redemption"),
+    }
+    return known.get(name, name)
+
+
+def somebody() -> str:
+    """What an actor without a name is called: nobody knows who tried."""
+    return _("Somebody")
+
+
+def sentence(text: str, detail: dict[str, Any], others: Iterable[str] = ()) -> str:
+    """One line under the label: the entry's own words, else the other records' names, and what changed."""
+    if text:
+        return text
+    changes = detail.get("changes")
+    changed = [_changed(name, pair) for name, pair in changes.items()] if isinstance(changes, dict) else []
+    return " · ".join([*filter(None, [", ".join(filter(None, others))]), *changed])
+
+
+def _changed(name: str, pair: object) -> str:
+    if isinstance(pair, list | tuple) and len(pair) == 2:
+        return _("%(field)s: %(old)s → %(new)s", field=field(name), old=_value(pair[0]), new=_value(pair[1]))
+    return field(name)
+
+
+def _value(value: object) -> str:
+    if value is None or value == "" or value == []:
+        return _("none")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return ", ".join(map(_value, value)) if isinstance(value, list) else _words().get(str(value), str(value))
+
+
+def _words() -> dict[str, str]:
+    """Stored values that have a name of their own."""
+    return {
+        "owner": _("Owner"),
+        "manager": _("Invitation manager"),
+        "editor": _("Template editor"),
+        "viewer": _("Viewer"),
+        "single": _("Single"),
+        "group": _("Group"),
+        "invited": _("The invited contacts"),
+        "anyone": _("Anyone with the code"),
+    }
+
+
+def _labels() -> dict[str, Label]:
+    return {
+        "invitation.created": Label(_("Invitation created"), "plus", "blue"),
+        "invitation.updated": Label(_("Invitation changed"), "edit"),
+        "invitation.sent": Label(_("Invitation sent"), "send", "blue"),
+        "invitation.deactivated": Label(_("Invitation deactivated"), "ban", "red"),
+        "invitation.activated": Label(_("Invitation activated"), "circle-check", "green"),
+        "invitation.deleted": Label(_("Invitation deleted"), "trash", "red"),
+        "invitation.code-shown": Label(_("Code shown"), "eye", "yellow"),
+        "invitation.link-copied": Label(_("Link copied"), "copy", "yellow"),
+        "invitation.found-by-code": Label(_("Found by its code"), "hash", "yellow"),
+        "invitation.handed-over": Label(_("Invitation handed over"), "user-check"),
+        "redemption.completed": Label(_("Invite Redemption"), "mail-opened", "green"),
+        "redemption.refused": Label(_("Redemption refused"), "circle-x", "red"),
+        "contact.created": Label(_("Contact created"), "user-plus", "blue"),
+        "contact.updated": Label(_("Contact changed"), "edit"),
+        "contact.registered": Label(_("Contact registered"), "user-plus", "blue"),
+        "contact.deactivated": Label(_("Contact deactivated"), "user-off", "red"),
+        "contact.activated": Label(_("Contact activated"), "user-check", "green"),
+        "contact.email-verified": Label(_("E-mail address confirmed"), "mail-check", "green"),
+        "contact.account-assigned": Label(_("Account assigned"), "building"),
+        "contact.roles-added": Label(_("Web roles given"), "shield-check"),
+        "account.created": Label(_("Account created"), "building", "blue"),
+        "account.updated": Label(_("Account changed"), "edit"),
+        "account.deleted": Label(_("Account deleted"), "trash", "red"),
+        "role.created": Label(_("Web role created"), "shield", "blue"),
+        "role.updated": Label(_("Web role changed"), "edit"),
+        "role.deleted": Label(_("Web role deleted"), "trash", "red"),
+        "role.withheld": Label(_("Web role withheld"), "shield", "yellow"),
+        "credential.created": Label(_("Sign-in created"), "key", "green"),
+        "credential.password-changed": Label(_("Password changed"), "key"),
+        "credential.password-reset": Label(_("Password reset"), "key"),
+        "credential.reset-requested": Label(_("Password reset asked for"), "mail"),
+        "credential.removed": Label(_("Sign-in removed"), "key", "yellow"),
+        "message.queued": Label(_("Message queued"), "mail"),
+        "message.sent": Label(_("Message sent"), "mail-check", "green"),
+        "message.deferred": Label(_("Message deferred"), "hourglass", "yellow"),
+        "message.failed": Label(_("Message failed"), "mail-x", "red"),
+        "message.cancelled": Label(_("Message cancelled"), "mail-x", "yellow"),
+        "message.read": Label(_("Message read"), "eye", "yellow"),
+        "workflow.started": Label(_("Workflow started"), "player-play", "blue"),
+        "workflow.done": Label(_("Workflow done"), "circle-check", "green"),
+        "workflow.failed": Label(_("Workflow failed"), "alert-circle", "red"),
+        "workflow.run-again": Label(_("Workflow run again"), "refresh"),
+        "note": Label(_("Note"), "notes"),
+        "staff.added": Label(_("Person added"), "user-plus", "blue"),
+        "staff.changed": Label(_("Person changed"), "edit"),
+        "staff.deactivated": Label(_("Person deactivated"), "user-off", "red"),
+        "staff.activated": Label(_("Person activated"), "user-check", "green"),
+        "staff.link-created": Label(_("Set-up link made"), "link", "yellow"),
+        "staff.set-up": Label(_("Password set through a set-up link"), "key", "green"),
+        "staff.password-changed": Label(_("Password changed"), "key"),
+        "staff.signed-out-everywhere": Label(_("Signed out everywhere"), "logout"),
+        "sign-in.ok": Label(_("Signed in"), "login"),
+        "sign-in.failed": Label(_("Signing in failed"), "lock", "yellow"),
+        "sign-in.limited": Label(_("Signing in blocked for a while"), "lock", "red"),
+        "settings.updated": Label(_("Settings changed"), "settings"),
+    }

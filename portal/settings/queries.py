@@ -1,0 +1,69 @@
+"""The site's settings as services and pages read them, and the operator's behind them."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+
+from portal.config import Settings
+from portal.kernel.db import db
+from portal.kernel.secrets_ import KeyRing
+from portal.settings.models import SiteSettingsRow
+
+_KEPT = "site_settings"
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """What owners can set in the browser; the reference product's name stands beside each."""
+
+    name: str = "Invitation Portal"
+    timezone: str = "UTC"
+    default_expiry_days: int | None = 30
+    registration_enabled: bool = True
+    """`Registration/Enabled`"""
+    open_registration: bool = False
+    """`Registration/OpenRegistrationEnabled`"""
+    invitation_redemption: bool = True
+    """`Registration/InvitationEnabled`"""
+    version: int = 0
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def redeems(self) -> bool:
+        """Whether invitations can be redeemed at all."""
+        return self.registration_enabled and self.invitation_redemption
+
+
+def site() -> SiteSettings:
+    """The settings in force; read once per transaction."""
+    session = db.session()
+    kept = session.info.get(_KEPT)
+    if kept is not None and kept[0] is session.get_transaction():
+        found: SiteSettings = kept[1]
+        return found
+    row = session.get(SiteSettingsRow, 1)
+    values = {"timezone": operator().timezone, **(row.values if row else {})}
+    found = SiteSettings(**values, version=row.version if row else 0)
+    session.info[_KEPT] = (session.get_transaction(), found)
+    return found
+
+
+def operator() -> Settings:
+    """What the operator configured."""
+    settings: Settings = current_app.config["PORTAL_SETTINGS"]
+    return settings
+
+
+def ring() -> KeyRing:
+    """The key ring for codes, links and message bodies."""
+    return operator().keys
+
+
+def absolute_url(path: str) -> str:
+    """The address of a page for a mail, built from the configured base URL and from nothing else."""
+    return operator().base_url + path
