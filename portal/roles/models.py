@@ -16,7 +16,7 @@ class WebRole(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[str] = mapped_column(String(100), unique=True)
+    name_key: Mapped[str] = mapped_column(String(300), unique=True)
     description: Mapped[str] = mapped_column(String(500), default="")
     managers_may_grant: Mapped[bool] = mapped_column(default=False)
     implicit: Mapped[str | None] = mapped_column(String(15), unique=True)
