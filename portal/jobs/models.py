@@ -32,10 +32,17 @@ class Job(Base):
 
     __table_args__ = (
         Index(
-            "ix_job_due", "due_at", "id", sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'")
+            "ix_job_due",
+            "due_at",
+            "id",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
         ),
         Index(
-            "ix_job_running", "worker", sqlite_where=text("state = 'running'"), postgresql_where=text("state = 'running'")
+            "ix_job_running",
+            "worker",
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
         ),
     )
 

@@ -17,7 +17,9 @@ class Message(Base):
     States: queued, sending, sent, deferred, failed, cancelled. `kind` names what prepares it at delivery
     (`invitation`, `welcome`, `reset-password`, …); `about_kind`/`about_id` the record it belongs to. The
     address, subject and body are settled at delivery, so that a changed address is honoured; `body_sealed` is
-    the encrypted JSON `{"subject", "html", "text"}` as it was delivered. `detail` holds what preparing needs, without secrets.
+    the encrypted JSON `{"subject", "html", "text", "links", "secrets", "kept"}` as it was delivered. `detail` holds
+    what preparing needs, without secrets. `message_id` is the random part of the Message-ID. While a message is
+    `sending`, `possible_duplicate` is set as soon as the server may get it; the answer decides.
     """
 
     __tablename__ = "message"
@@ -54,5 +56,18 @@ class Message(Base):
             sqlite_where=text("state = 'sending'"),
             postgresql_where=text("state = 'sending'"),
         ),
+        Index("ix_message_state", "state", "id"),
         Index("ix_message_about", "about_kind", "about_id", "contact_id"),
     )
+
+
+class MailPause(Base):
+    """The one row (id 1) that exists while the mail server will not have us as we are set up: nothing is sent and
+    nothing fails until it does; tried again at `next_try_at`."""
+
+    __tablename__ = "mail_pause"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    next_try_at: Mapped[datetime]
+    answer: Mapped[str] = mapped_column(String(500))

@@ -1,0 +1,197 @@
+"""Delivers what is in the outbox: claim, write, send, mark. Only the worker imports this.
+
+No transaction is open while the mail server is talked to. A message costs one commit: the mark of the one before
+is committed together with the beginning of the next.
+"""
+
+from collections.abc import Callable
+from email.utils import parseaddr
+from time import sleep
+from urllib.parse import urlsplit
+
+import structlog
+from flask_babel import gettext as _
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from portal.kernel import clock
+from portal.kernel.addresses import BadAddress
+from portal.kernel.db import db, transaction
+from portal.mail import letters, queries, states
+from portal.mail.framing import Unframeable
+from portal.mail.outbox import Cancelled
+from portal.mail.states import Begun, Written
+from portal.mail.transport import Away, Line, Misconfigured, Postponed, Refused, parse
+from portal.settings.queries import operator
+
+log = structlog.get_logger("mail")
+# Few at a time, so that several workers share the queue evenly; a new line now and then, so that a server may balance.
+BATCH = 20
+PER_LINE = 100
+
+Mark = Callable[[], None]
+
+
+def turn(worker: str, stopping: Callable[[], bool]) -> bool:
+    """Deliver what is due, up to one line's worth; says whether there may be more. Needs an app context."""
+    if not states.any_due(clock.now()) and queries.pause() is None:
+        return False
+    with _line() as line:
+        if not _may_send(line):
+            return False
+        batches = 0
+        while batches * BATCH < PER_LINE and not stopping():
+            with transaction():
+                ids = states.claim(worker, clock.now(), BATCH)
+            if not ids:
+                return False
+            if not _Batch(worker, line, ids, stopping).deliver():
+                break
+            batches += 1
+    return True
+
+
+class _Batch:
+    """Messages in this worker's hands, sent one after the other."""
+
+    def __init__(self, worker: str, line: Line, ids: list[int], stopping: Callable[[], bool]) -> None:
+        self.worker, self.line, self.ids, self.stopping = worker, line, ids, stopping
+        self.kept = operator().keeps_mail
+        self.goes_on = True
+
+    def deliver(self) -> bool:
+        """Send them; False when the server would take no more."""
+        mark: Mark | None = None
+        while True:
+            begun = self._commit(mark)
+            if begun is None:
+                return self.goes_on
+            mark = self._send(begun)
+
+    def _commit(self, mark: Mark | None) -> Begun | None:
+        """Mark the message before, begin the next. A mark is never given up: without it the message goes out twice."""
+        while True:
+            try:
+                return self._mark_and_begin(mark)
+            except (OperationalError, InterfaceError):
+                if mark is None:
+                    raise
+                log.exception("mail.mark_waits")
+                sleep(1)
+
+    def _mark_and_begin(self, mark: Mark | None) -> Begun | None:
+        begun, left = None, list(self.ids)
+        with transaction():
+            if mark is not None:
+                mark()
+            if self.stopping() or not self.goes_on:
+                states.put_back_unbegun(left, self.worker, clock.now())
+                left = []
+            while left and begun is None:
+                begun = states.begin(left.pop(0), self.worker, clock.now())
+        self.ids = left
+        return begun
+
+    def _send(self, begun: Begun) -> Mark:
+        """Try one message; returns how to mark what came of it."""
+        try:
+            written = letters.write(begun.id, clock.now())
+        except Cancelled as fault:
+            return _mark(states.cancelled, begun, fault.reason)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as fault:
+            log.exception("mail.unwritable", message=begun.id)
+            return _mark(states.failed, begun, None, _why(fault))
+        finally:
+            db.session.rollback()
+        if self.kept:
+            return _mark(states.sent, begun, written, _("Kept in the outbox; nothing left this machine."))
+        return self._hand_over(begun, written)
+
+    def _hand_over(self, begun: Begun, written: Written) -> Mark:
+        try:
+            answer = self.line.deliver(written.sender, written.to, written.data)
+        except Refused as fault:
+            return _mark(states.failed, begun, written, fault.answer)
+        except Postponed as fault:
+            state = states.postponed_perhaps_taken if fault.perhaps_taken else states.postponed
+            return _mark(state, begun, written, fault.answer)
+        except Misconfigured as fault:
+            return self._stop(begun, fault.answer)
+        except Away as fault:
+            return self._wait(begun, written, fault.answer)
+        log.info("mail.sent", message=begun.id)
+        return _mark(states.sent, begun, written, answer)
+
+    def _wait(self, begun: Begun, written: Written, answer: str) -> Mark:
+        """The server is away: the whole batch waits."""
+        log.warning("mail.server_away", answer=answer)
+        rest, self.ids = self.ids, []
+
+        def mark() -> None:
+            states.postponed(begun, written, answer, clock.now())
+            states.postpone_unbegun(rest, self.worker, answer, clock.now())
+
+        self.goes_on = False
+        return mark
+
+    def _stop(self, begun: Begun, answer: str) -> Mark:
+        """The server will not have us: nothing failed, the queue pauses."""
+        log.error("mail.paused", answer=answer)
+
+        def mark() -> None:
+            states.put_back(begun, clock.now())
+            states.pause(answer, clock.now())
+
+        self.goes_on = False
+        return mark
+
+
+def _line() -> Line:
+    settings = operator()
+    server = parse(settings.mail_url) if not settings.keeps_mail else None
+    return Line(server, urlsplit(settings.base_url).hostname or "localhost")
+
+
+def _may_send(line: Line) -> bool:
+    """Whether the queue is open; while it is paused, one worker asks the server again each minute."""
+    if queries.pause() is None:
+        return True
+    with transaction():
+        mine = states.take_up_probe(clock.now())
+    if not mine:
+        return False
+    answer = _probe(line)
+    with transaction():
+        if answer is None:
+            states.resume()
+        else:
+            states.pause(answer, clock.now())
+    return answer is None
+
+
+def _probe(line: Line) -> str | None:
+    """What the server has against us, or None. One that is away has nothing against us: messages then wait as usual."""
+    if operator().keeps_mail:
+        return None
+    try:
+        line.probe(parseaddr(operator().mail_from)[1])
+    except Misconfigured as fault:
+        return fault.answer
+    except Away:
+        pass
+    log.info("mail.resumed")
+    return None
+
+
+def _mark(state: Callable[..., None], *values: object) -> Mark:
+    return lambda: state(*values, clock.now())
+
+
+def _why(fault: Exception) -> str:
+    """What staff may read of a message that cannot be written: never its values, which may hold a secret."""
+    if isinstance(fault, Unframeable):
+        return _("It cannot be sent: %(why)s.", why=str(fault))
+    if isinstance(fault, BadAddress):
+        return _("It cannot be sent: the address is not one plain e-mail address.")
+    return _("It cannot be written (%(error)s). The template or its values are at fault.", error=type(fault).__name__)

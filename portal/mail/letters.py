@@ -1,0 +1,77 @@
+"""Writes a message when its turn comes: prepared, rendered, framed, and sealed for the outbox page."""
+
+import json
+from datetime import datetime
+from email.utils import parseaddr
+from typing import NamedTuple
+
+from flask_babel import gettext as _
+
+from portal.kernel.addresses import parse
+from portal.kernel.db import db
+from portal.mail import outbox, templates
+from portal.mail.framing import Letter, frame
+from portal.mail.models import Message
+from portal.mail.placeholders import harmless
+from portal.mail.states import Written
+from portal.settings.queries import operator, ring, site
+
+
+class Body(NamedTuple):
+    """What a delivered message said. `kept`: it never left this machine."""
+
+    subject: str
+    html: str
+    text: str
+    links: list[str]
+    secrets: list[str]
+    kept: bool
+
+
+def write(message_id: int, now: datetime) -> Written:
+    """The message as it goes out now. Raises Cancelled, or whatever is wrong with it."""
+    message = db.session.get_one(Message, message_id)
+    prepared = outbox.prepares[message.kind](message, now)
+    rendered = templates.render(prepared.template, prepared.values, prepared.language)
+    name, sender = parseaddr(operator().mail_from)
+    letter = Letter(
+        message_id=outbox.message_id(message),
+        sender_name=_sender_name(prepared.sender_name, name),
+        sender=sender,
+        to=parse(prepared.to),
+        reply_to=parse(prepared.reply_to) if prepared.reply_to else None,
+        subject=rendered.subject,
+        date=now,
+        text=rendered.text,
+        html=rendered.html,
+        language=prepared.language if prepared.language in templates.LANGUAGES else "en",
+    )
+    data = frame(letter)
+    body = Body(*rendered[:3], list(rendered.links), list(rendered.secrets), kept=operator().keeps_mail)
+    return Written(
+        to=letter.to,
+        sender=sender,
+        shown_sender=letter.shown_sender,
+        reply_to=letter.reply_to,
+        sealed=ring().seal(json.dumps(body._asdict()), about=_seal(message_id)),
+        data=data,
+    )
+
+
+def read(message: Message) -> Body | None:
+    """What a message said, unmasked; None before it was written. Raises KeyMissing without its key."""
+    if message.body_sealed is None:
+        return None
+    return Body(**json.loads(ring().open(message.body_sealed, about=_seal(message.id))))
+
+
+def _sender_name(person: str | None, configured: str) -> str:
+    """Who the recipient sees: a person by way of the site, else the site."""
+    site_name = site().name
+    if not person:
+        return configured or site_name
+    return _("%(name)s via %(site)s", name=harmless(person), site=site_name)
+
+
+def _seal(message_id: int) -> str:
+    return f"message:{message_id}"

@@ -1,0 +1,101 @@
+"""The outbox: messages go in with the transaction that causes them, and are prepared when their turn comes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parseaddr
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal.kernel.db import db
+from portal.kernel.secrets_ import new_secret
+from portal.mail.models import Message
+from portal.settings.queries import operator
+
+
+class Cancelled(Exception):
+    """Raised by a preparer: the message has no purpose any more. `reason` is for staff to read."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = str(reason)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a message becomes, settled when it is delivered.
+
+    `to` is the one address; `template` a name under `templates/mail/<language>/`; `values` what its placeholders
+    show: `link` and names ending in `_url` must be addresses of this site, `code` is the invitation code in groups, all
+    else is taken as text that people typed. `sender_name` is the person who writes (the message comes from
+    "Anna Weber via Site"); None means the site itself. `reply_to` is an address, or None.
+    """
+
+    to: str
+    template: str
+    values: dict[str, Any] = field(repr=False)
+    sender_name: str | None = None
+    reply_to: str | None = None
+    language: str = "en"
+
+
+Preparer = Callable[[Message, datetime], Prepared]
+
+prepares: dict[str, Preparer] = {}
+"""What prepares each kind of message, filled by the composition root. A preparer only reads; it raises
+Cancelled when the message is not to be sent any more."""
+
+
+def enqueue(
+    kind: str,
+    *,
+    now: datetime,
+    contact_id: int | None = None,
+    staff_id: int | None = None,
+    about: tuple[str, int] | None = None,
+    detail: dict[str, Any] | None = None,
+    dedupe_key: str | None = None,
+    created_by: int | None = None,
+    due_at: datetime | None = None,
+) -> Message:
+    """Put a message into the open transaction; a worker delivers it after the commit.
+
+    `about` is the record it belongs to, such as `("invitation", 7)`. `detail` holds no secrets. With a
+    `dedupe_key` that a message has already, that message is returned and nothing is added.
+    """
+    about_kind, about_id = about or (None, None)
+    values = {
+        "kind": kind,
+        "contact_id": contact_id,
+        "staff_id": staff_id,
+        "about_kind": about_kind,
+        "about_id": about_id,
+        "detail": detail or {},
+        "dedupe_key": dedupe_key,
+        "created_at": now,
+        "created_by": created_by,
+        "due_at": due_at or now,
+        "message_id": _message_id(),
+    }
+    if dedupe_key is None:
+        message = Message(**values, state="queued", attempts=0)
+        db.session.add(message)
+        db.session.flush()
+        return message
+    dialect: Any = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(Message).values(**values).on_conflict_do_nothing(index_elements=[Message.dedupe_key])
+    db.session.execute(insert)
+    return db.session.scalars(select(Message).where(Message.dedupe_key == dedupe_key)).one()
+
+
+def message_id(message: Message) -> str:
+    """The Message-ID, the same on every attempt."""
+    return f"<m{message.id}.{message.message_id.strip('<>')}>"
+
+
+def _message_id() -> str:
+    """The part that is stored: random, and the domain that mail comes from at this time."""
+    domain = parseaddr(operator().mail_from)[1].rpartition("@")[2]
+    return f"{new_secret()[:16]}@{domain}"

@@ -1,0 +1,67 @@
+"""Which placeholders each template knows, and how typed values are made harmless before they fill one."""
+
+import re
+from typing import Any
+
+from portal.kernel import addresses
+
+LONGEST_VALUE = 200
+
+KNOWN: dict[str, tuple[str, ...]] = {
+    # inviter_name: who invites; code: in groups; expires_text: the last day with the zone, nothing for no end.
+    "invitation": (
+        "site_name", "inviter_name", "owner_name", "contact_name", "contact_first_name", "invitation_name",
+        "link", "code", "redeem_url", "expires_text", "account_name", "role_names",
+    ),
+    "welcome": ("site_name", "name", "link"),
+    "reset-password": ("site_name", "name", "link", "minutes"),
+    "confirm-email": ("site_name", "name", "link", "hours"),
+    "password-changed": ("site_name", "name", "when"),
+    "sign-in-replaced": ("site_name", "name", "when"),
+}  # fmt: skip
+"""The placeholders of each template. One that is left out or empty is nil there; another name is a mistake."""
+
+_TAG = re.compile(r"<[^<>]*>")
+_DOMAIN = re.compile(r"(?<=[^\s.])[.。．｡](?=[^\W\d_]{2,})")
+_SLASHES = re.compile(r"(?<=[:/])(?=/)")
+
+
+def filled(template: str, values: dict[str, Any], base_url: str) -> dict[str, Any]:
+    """The values for `template`, ours as they are, typed ones made harmless.
+
+    Raises ValueError for a name the template does not know, or a link that leads away from this site.
+    """
+    known = KNOWN[template]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(f"{template} has no placeholder {', '.join(unknown)}")
+    return {name: _value(name, values[name], base_url) if values.get(name) else None for name in known}
+
+
+def is_link(name: str) -> bool:
+    """Whether a placeholder holds an address of this site."""
+    return name == "link" or name.endswith("_url")
+
+
+def _value(name: str, value: Any, base_url: str) -> Any:
+    if is_link(name):
+        if not str(value).startswith(f"{base_url}/"):
+            raise ValueError(f"{name} leads away from this site")
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_value(name, item, base_url) for item in value]
+    if name == "site_name" or isinstance(value, int):
+        return value
+    return harmless(str(value))
+
+
+def harmless(typed: str) -> str:
+    """Text that people typed, so that no mail program makes a link of it: no tags, a gap in every address.
+
+    An e-mail address by itself stays whole: it stands in for a missing name, and leads to a mailbox only.
+    """
+    text = _TAG.sub("", typed).replace("<", "").replace(">", "")[:LONGEST_VALUE]
+    try:
+        return addresses.parse(text)
+    except addresses.BadAddress:
+        return _SLASHES.sub(" ", _DOMAIN.sub(". ", text))
