@@ -1,0 +1,85 @@
+"""The signed-in contact: who it is, and views that need one, or one with a web role."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, cast
+
+from flask import abort, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_user, logout_user
+
+from portal.contacts import queries as contacts
+from portal.contacts.models import Contact
+from portal.kernel.actor import Actor
+from portal.kernel.names import fold
+from portal.roles import queries as roles
+from portal.web import sessions
+from portal.web.htmx import go, wanted
+
+P = ParamSpec("P")
+View = Callable[P, ResponseReturnValue]
+
+
+def current_contact() -> Contact | None:
+    """The contact who is signed in, or None."""
+    person = current_user._get_current_object()
+    return person if isinstance(person, Contact) else None
+
+
+def signed_in() -> Contact:
+    """The contact who is signed in; only inside a view marked `@contact_required`."""
+    return cast(Contact, current_user._get_current_object())
+
+
+def actor() -> Actor:
+    """Them as services and the journal see them."""
+    contact = signed_in()
+    return Actor("contact", contact.id, contact.name, request.remote_addr)
+
+
+def contact_required(view: View[P]) -> View[P]:
+    """Open a view to signed-in contacts; everybody else is led to the sign-in page, and back afterwards."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        if current_contact() is None:
+            return go(url_for("sign_in.sign_in", next=_asked_for()))
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def require_web_role(name: str) -> Callable[[View[P]], View[P]]:
+    """Open a view to signed-in contacts who have the web role of this name; 403 for the others."""
+
+    def mark(view: View[P]) -> View[P]:
+        @wraps(view)
+        @contact_required
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+            held = [*roles.authenticated(), *(role.name for role in contacts.web_roles(signed_in().id))]
+            if fold(name, 300) not in {fold(one, 300) for one in held}:
+                abort(403)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return mark
+
+
+def begin_session(contact: Contact) -> None:
+    """Sign this browser in as the contact, under a new session id; what the session holds beside is kept."""
+    login_user(contact)
+    sessions.renew()
+
+
+def end_session(*, keep: str | None = None) -> None:
+    """Sign this browser out and end its session; of what that held only `keep` goes into a new one."""
+    kept = session.get(keep) if keep else None
+    logout_user()
+    sessions.forget()
+    if keep and kept is not None:
+        session[keep] = kept
+
+
+def _asked_for() -> str | None:
+    return request.full_path.rstrip("?") if request.method == "GET" and not wanted() else None

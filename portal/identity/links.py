@@ -1,0 +1,18 @@
+"""The tokens of one-time links mailed to contacts: what each is bound to, and how long it lives."""
+
+from datetime import timedelta
+
+from portal.kernel.secrets_ import KeyRing, digest
+
+RESET, CONFIRM = "reset", "confirm"
+LIVES = {RESET: timedelta(minutes=30), CONFIRM: timedelta(hours=72)}
+
+
+def token(ring: KeyRing, public_id: bytes, purpose: str, link_id: int, email_key: str) -> str:
+    """The secret part of the link's address; made when the mail is written and stored nowhere."""
+    return ring.token(public_id, purpose, link_id, digest(email_key))
+
+
+def genuine(ring: KeyRing, given: str, purpose: str, link_id: int, email_key: str) -> bool:
+    """Whether `given` was made for this link, this purpose and this address."""
+    return ring.verifies(given, purpose, link_id, digest(email_key))
