@@ -56,6 +56,8 @@ class Invitation(Base):
         Index("ix_invitation_created_at_id", "created_at", "id"),
         Index("ix_invitation_name_key_id", "name_key", "id"),
         Index("ix_invitation_expires_at_id", "expires_at", "id"),
+        # A deleted invitation's number never returns: its journal and its waiting messages would be another's.
+        {"sqlite_autoincrement": True},
     )
 
 

@@ -1,0 +1,56 @@
+"""The same act on the ticked invitations of a page."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from portal.invitations import queries
+from portal.invitations.queries import outgoing
+from portal.invitations.services import life, sending
+from portal.staff.permissions import StaffActor
+
+
+class Outcome(NamedTuple):
+    """What came of a bulk act: invitations done, messages written, contacts skipped, invitations left as they were."""
+
+    done: int
+    messages: int = 0
+    skipped: int = 0
+    refused: int = 0
+    before: bool = False
+
+
+def send_many(ids: Sequence[int], *, key: str, by: StaffActor, now: datetime) -> Outcome:
+    """Send what can be sent of these; the same `key` again writes nothing.
+
+    Raises TooFast when nothing is left to send but contacts who have had three mails in six hours.
+    """
+    invitations = queries.by_ids(ids, lock=True)
+    if any(outgoing.messages_with_key(invitation.id, key) for invitation in invitations):
+        return Outcome(0, before=True)
+    intended = sending.plans(invitations, by, now)
+    ready = [one for one in intended if not one.refused and one.recipients]
+    waits = [one.free_again for one in intended if not one.refused and one.free_again is not None]
+    if not ready and waits:
+        raise sending.too_fast(min(waits), now)
+    sent = [sending.carry_out(one, key=key, by=by, now=now) for one in ready]
+    return Outcome(
+        done=len(sent),
+        messages=sum(one.messages for one in sent),
+        skipped=sum(len(one.skipped) for one in intended if not one.refused),
+        refused=len(intended) - len(ready),
+    )
+
+
+def deactivate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcome:
+    """Deactivate those of these that are active."""
+    return _outcome([life.deactivate(invitation.id, by, now) for invitation in queries.by_ids(ids, lock=True)])
+
+
+def activate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcome:
+    """Activate those of these that are inactive."""
+    return _outcome([life.activate(invitation.id, by, now) for invitation in queries.by_ids(ids, lock=True)])
+
+
+def _outcome(changed: list[bool]) -> Outcome:
+    return Outcome(done=sum(changed), refused=len(changed) - sum(changed))

@@ -1,0 +1,203 @@
+"""Sending an invitation: who gets a mail, who is skipped and why, and putting the mails into the outbox."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import ceil
+from typing import NamedTuple
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from portal.contacts.models import Contact
+from portal.invitations import queries
+from portal.invitations.models import Invitation
+from portal.invitations.queries import outgoing
+from portal.invitations.status import Reason, dead
+from portal.journal.services import Record, record
+from portal.kernel.db import db
+from portal.kernel.errors import Conflict, Forbidden, TooFast
+from portal.kernel.secrets_ import new_secret
+from portal.mail import outbox
+from portal.roles.models import WebRole
+from portal.staff.models import StaffMember
+from portal.staff.permissions import Permission, StaffActor, may_grant
+
+MOST = 3
+MOST_NAMED = 10
+WINDOW = timedelta(hours=6)
+
+
+class Skipped(NamedTuple):
+    """An invited contact who gets no mail, and why."""
+
+    contact: Contact
+    why: str
+    until: datetime | None = None
+
+
+@dataclass
+class Plan:
+    """What sending would do. `refused` says why it cannot be sent at all; `forbidden` that this person may not."""
+
+    invitation: Invitation
+    refused: str = ""
+    forbidden: bool = False
+    recipients: list[Contact] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def free_again(self) -> datetime | None:
+        """When somebody who had too many mails may get one again, if nobody else is left to send to."""
+        waits = [skipped.until for skipped in self.skipped if skipped.until is not None]
+        return min(waits) if waits and not self.recipients else None
+
+
+class Sent(NamedTuple):
+    """What sending did: how many messages were written, who was skipped; `before`: this dialog was confirmed before."""
+
+    messages: int
+    skipped: list[Skipped]
+    before: bool = False
+
+
+def new_send_key() -> str:
+    """What makes one dialog count once, however often its button is pressed."""
+    return new_secret()[:22]
+
+
+def plan(invitation: Invitation, by: StaffActor, now: datetime) -> Plan:
+    """What sending this invitation would do."""
+    return plans([invitation], by, now)[0]
+
+
+def plans(invitations: Sequence[Invitation], by: StaffActor, now: datetime) -> list[Plan]:
+    """What sending each of these would do; the same few statements for any number of them."""
+    ids = [invitation.id for invitation in invitations]
+    roles: dict[int, list[WebRole]] = defaultdict(list)
+    for invitation_id, role in outgoing.roles_of(ids):
+        roles[invitation_id].append(role)
+    invited: dict[int, list[Contact]] = defaultdict(list)
+    for invitation_id, contact in outgoing.invited_of(ids):
+        invited[invitation_id].append(contact)
+    owners = outgoing.owners_of(invitations)
+    redeemed = outgoing.redeemed_of(ids)
+    recent = outgoing.recent_messages(ids, now - WINDOW)
+    made = []
+    for invitation in invitations:
+        one = Plan(invitation)
+        _refuse(one, owners[invitation.owner_id], roles[invitation.id], by, now)
+        for contact in invited[invitation.id]:
+            key = (invitation.id, contact.id)
+            skipped = _skip(contact, key in redeemed, recent.get(key))
+            if skipped is None:
+                one.recipients.append(contact)
+            else:
+                one.skipped.append(skipped)
+        made.append(one)
+    return made
+
+
+def send(invitation_id: int, *, key: str, by: StaffActor, now: datetime) -> Sent:
+    """Write one message for each invited contact who can get one.
+
+    The same `key` again writes nothing. Raises NotFound, Conflict (cannot be sent now), Forbidden (a web role
+    this person may not give) or TooFast (everybody left has had three in six hours).
+    """
+    invitation = queries.get(invitation_id, lock=True)
+    if outgoing.messages_with_key(invitation.id, key):
+        return Sent(0, [], before=True)
+    intended = plan(invitation, by, now)
+    if intended.forbidden:
+        raise Forbidden(intended.refused)
+    if intended.refused:
+        raise Conflict(intended.refused)
+    if intended.free_again is not None:
+        raise too_fast(intended.free_again, now)
+    return carry_out(intended, key=key, by=by, now=now)
+
+
+def carry_out(intended: Plan, *, key: str, by: StaffActor, now: datetime) -> Sent:
+    """Write the messages of a plan made in this transaction, under the lock of its invitation."""
+    invitation = intended.invitation
+    for contact in intended.recipients:
+        outbox.enqueue(
+            queries.KIND,
+            now=now,
+            contact_id=contact.id,
+            about=(queries.KIND, invitation.id),
+            dedupe_key=f"{outgoing.dedupe_prefix(invitation.id)}{contact.id}:{key}",
+            created_by=by.id,
+        )
+    if intended.recipients:
+        invitation.sent_at = invitation.sent_at or now
+        named = [Record("contact", contact.id, contact.name) for contact in intended.recipients]
+        record(
+            "invitation.sent",
+            Record("invitation", invitation.id, invitation.name),
+            *named,
+            by=by,
+            now=now,
+            text=_told(intended),
+            detail={"messages": len(intended.recipients), "skipped": len(intended.skipped)},
+        )
+        db.session.flush()
+    return Sent(len(intended.recipients), intended.skipped)
+
+
+def too_fast(free_again: datetime, now: datetime) -> TooFast:
+    """The refusal of a fourth mail within six hours."""
+    seconds = max(1, ceil((free_again - now).total_seconds()))
+    message = _("Everybody who is left has had %(most)s mails in the last 6 hours. Nothing was sent.", most=MOST)
+    return TooFast(message, seconds)
+
+
+def _refuse(one: Plan, owner: StaffMember, roles: list[WebRole], by: StaffActor, now: datetime) -> None:
+    reason = dead(one.invitation, now)
+    if reason is not None:
+        one.refused = _why_dead(reason)
+    elif not owner.active or not owner.may(Permission.SEND):
+        one.refused = _("Its owner, %(name)s, may no longer send. Choose another owner first.", name=owner.name)
+    elif beyond := _beyond(owner.role, roles):
+        one.refused = _(
+            "Its owner, %(name)s, may not give the web role %(role)s. Choose another owner, or take the role away.",
+            name=owner.name,
+            role=beyond,
+        )
+    elif beyond := _beyond(by.role, roles):
+        one.refused = _("You may not give the web role %(name)s.", name=beyond)
+        one.forbidden = True
+
+
+def _beyond(staff_role: str, roles: list[WebRole]) -> str | None:
+    """The first web role that somebody in this staff role may not give."""
+    names = [r.name for r in roles if not may_grant(staff_role, managers_may_grant=r.managers_may_grant)]
+    return names[0] if names else None
+
+
+def _why_dead(reason: Reason) -> str:
+    return {
+        Reason.INACTIVE: _("This invitation is inactive. Activate it first."),
+        Reason.COMPLETED: _("This invitation is completed: its last redemption was used."),
+        Reason.EXPIRED: _("This invitation has expired. Choose a later date first."),
+    }[reason]
+
+
+def _skip(contact: Contact, redeemed: bool, recent: tuple[int, datetime] | None) -> Skipped | None:
+    if redeemed:
+        return Skipped(contact, _("has redeemed it already"))
+    if not contact.active:
+        return Skipped(contact, _("is inactive"))
+    if not contact.email1:
+        return Skipped(contact, _("has no e-mail address"))
+    if recent is not None and recent[0] >= MOST:
+        return Skipped(contact, _("has had %(most)s mails in the last 6 hours", most=MOST), until=recent[1] + WINDOW)
+    return None
+
+
+def _told(intended: Plan) -> str:
+    count = len(intended.recipients)
+    told = ngettext("%(num)s e-mail queued", "%(num)s e-mails queued", count)
+    names = ", ".join(f"{skipped.contact.name} ({skipped.why})" for skipped in intended.skipped[:MOST_NAMED])
+    return f"{told}; {_('skipped')}: {names}" if names else told

@@ -1,0 +1,43 @@
+"""The page of one invitation."""
+
+from werkzeug.wrappers import Response
+
+from portal.invitations import queries
+from portal.invitations.models import GROUP
+from portal.invitations.queries import values as wording
+from portal.invitations.status import dead, expired, status_of
+from portal.invitations.views.blueprint import bp
+from portal.journal import queries as journal
+from portal.kernel import clock
+from portal.staff.permissions import Permission
+from portal.web.guard import may, needs
+from portal.web.htmx import render
+
+SHOWN = 100
+
+
+@bp.get("/<int:invitation_id>")
+@needs(Permission.VIEW)
+def record(invitation_id: int) -> Response:
+    """General, invitees, what redeeming does, redemptions, timeline."""
+    now = clock.now()
+    invitation = queries.get(invitation_id)
+    redemptions = queries.redemptions(invitation_id, SHOWN + 1)
+    return render(
+        "invitations/record.html",
+        invitation=invitation,
+        standing=status_of(invitation),
+        expired=expired(invitation, now),
+        dead=dead(invitation, now),
+        related=queries.related(invitation),
+        type_name=wording.type_name(invitation.type),
+        who_redeems=wording.who_name(invitation.redeemable_by, invitation.type),
+        is_group=invitation.type == GROUP,
+        deletable=not invitation.used and not redemptions,
+        roles=queries.roles(invitation_id),
+        invitees=queries.invitees(invitation_id, SHOWN + 1),
+        redemptions=redemptions,
+        shown=SHOWN,
+        hint=f"••••-••••-••••-{invitation.code_hint}" if may(Permission.SHOW_CODES) else None,
+        timeline=journal.timeline("invitation", invitation_id),
+    )
