@@ -1,0 +1,23 @@
+"""What a contact's profile shows of the invitations they accepted."""
+
+from typing import NamedTuple
+
+from flask import render_template
+
+from portal.contacts.models import Contact
+from portal.contacts.queries import display_name
+from portal.redemption import queries
+
+
+class Accepted(NamedTuple):
+    """An invitation that was accepted, as its line on the profile shows it."""
+
+    inviter: str
+    redeemed_at: object
+
+
+def accepted(contact: Contact) -> str:
+    """The invitations they accepted, latest first; nothing where there is none."""
+    rows = queries.of_contact(contact.id)
+    lines = [Accepted(display_name(row) if row.inviter_id else row.owner, row.redeemed_at) for row in rows]
+    return render_template("redemption/_redemptions.html", lines=lines) if lines else ""

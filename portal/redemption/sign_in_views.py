@@ -1,0 +1,164 @@
+"""Signing in and signing up, with or without an invitation."""
+
+from flask import Blueprint, abort, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from portal.contacts import queries as contacts
+from portal.identity import queries as identity
+from portal.identity import services as identity_services
+from portal.identity.guard import begin_session, current_contact, end_session
+from portal.kernel import clock
+from portal.kernel.db import transaction
+from portal.kernel.errors import Invalid
+from portal.kernel.passwords import hash_password
+from portal.redemption import pending, queries, services
+from portal.redemption.forms import SignInForm, SignUpForm
+from portal.redemption.services import NewSignIn, Refused
+from portal.redemption.status import Reason, Standing
+from portal.redemption.views import accepted, refusal, sign_up_form
+from portal.settings.queries import site
+from portal.web import throttle
+from portal.web.htmx import render, see_other
+from portal.web.security import local_target, refills_form
+
+bp = Blueprint("sign_in", __name__)
+SIGN_UP_IS_FOR = frozenset({Standing.SIGN_UP, Standing.REPLACE})
+
+
+@bp.route("/sign-in", methods=["GET", "POST"])
+@refills_form
+def sign_in() -> ResponseReturnValue:
+    """Sign in with a username or a confirmed address; from the review page this accepts the invitation too."""
+    target = request.args.get("next")
+    if request.method == "GET":
+        # Whoever comes from elsewhere has not the review page before their eyes: they get to see it first.
+        pending.mark_reviewed(session, target == url_for("redemption.review"))
+        if current_contact() is not None:
+            return see_other(_after(target))
+    form = SignInForm()
+    if form.validate_on_submit():
+        try:
+            contact_id = _checked(form)
+        except Invalid as refused:
+            form.show(refused)
+        else:
+            begin_session(contacts.get(contact_id))
+            return _redeem_or_go_on(contact_id, target)
+    status = form.refusal() if form.errors else 200
+    intent = pending.recall(session) if site().redeems else None
+    return render(
+        "redemption/sign_in.html",
+        status=status,
+        form=form,
+        invited=intent is not None,
+        accepts=intent is not None and intent.reviewed,
+        redeems=site().redeems,
+        open_registration=_open(),
+    )
+
+
+def _checked(form: SignInForm) -> int:
+    """The id of the contact whose password was typed. Raises Invalid with one answer for every kind of failure."""
+    found = identity.sign_in(form.identifier.data)
+    account = str(found.contact_id) if found else identity.identifier_key(form.identifier.data)
+    throttle.check("contact", account, request.remote_addr)
+    stored = identity_services.checked(found, form.password.text)
+    if found is not None and stored is not None:
+        rehashed = identity_services.renewed(stored, form.password.text)
+        with transaction():
+            good = identity_services.signed_in(found.contact_id, stored, rehashed, request.remote_addr, clock.now())
+        if good:
+            throttle.succeeded("contact", account, request.remote_addr)
+            return found.contact_id
+    limited = throttle.failed("contact", account, request.remote_addr)
+    with transaction():
+        identity_services.sign_in_failed(found, request.remote_addr, clock.now(), limited=limited)
+    raise Invalid({"": _("That did not work. Please check both fields, or set a new password by e-mail.")})
+
+
+def _redeem_or_go_on(contact_id: int, target: str | None) -> Response:
+    intent = pending.recall(session) if site().redeems else None
+    if intent is None:
+        return see_other(_after(target))
+    if intent.reviewed:
+        try:
+            with transaction():
+                services.accept(intent, contact_id, ip=request.remote_addr, now=clock.now())
+        except Refused:
+            pass  # the review page, where they go now, says why
+        else:
+            return accepted(intent)
+    return see_other(url_for("redemption.review"))
+
+
+def _after(target: str | None) -> str:
+    waiting = pending.recall(session) is not None and site().redeems
+    return local_target(target, url_for("redemption.review" if waiting else "identity.profile"))
+
+
+@bp.post("/sign-in/switch")
+def switch() -> ResponseReturnValue:
+    """*Use another account*: sign out, and keep the invitation."""
+    end_session(keep=pending.KEY)
+    return see_other(url_for("redemption.review" if pending.recall(session) else "sign_in.sign_in"))
+
+
+@bp.route("/sign-up", methods=["GET", "POST"])
+@refills_form
+def sign_up() -> ResponseReturnValue:
+    """Create a sign-in: for the invitation that is waiting, or for anybody where registration is open."""
+    if not site().registration_enabled:
+        abort(404)
+    intent = pending.recall(session) if site().redeems else None
+    if current_contact() is not None:
+        return see_other(url_for("redemption.review" if intent else "identity.profile"))
+    if intent is None and not _open():
+        return see_other(url_for("redemption.code")) if site().redeems else abort(404)
+    if intent is not None and request.method == "GET" and not intent.reviewed:
+        return see_other(url_for("redemption.review"))
+    opened = queries.opened(intent, clock.now())
+    offer = queries.offer(opened, None) if opened else None
+    if intent is not None and (offer is None or offer.opened.over or offer.standing not in SIGN_UP_IS_FOR):
+        return _not_by_signing_up(offer)
+    form = sign_up_form(opened)
+    if form.validate_on_submit():
+        try:
+            return _sign_up(form, offer)
+        except Invalid as refused:
+            form.show(refused)
+        except Refused as refused:
+            return refusal(refused.reason)
+    status = form.refusal() if form.errors else 200
+    return render("redemption/sign_up.html", status=status, form=form, offer=offer)
+
+
+def _not_by_signing_up(offer: queries.Offer | None) -> Response:
+    """The review page says why not; whoever posted gets the refusal itself."""
+    if request.method == "GET" or offer is None:
+        return see_other(url_for("redemption.review"))
+    if offer.opened.over is not None and not queries.redeemed(offer.opened.invitation, offer.opened.meant):
+        return refusal(offer.opened.over)
+    return refusal(Reason.HAS_SIGN_IN)
+
+
+def _sign_up(form: SignUpForm, offer: queries.Offer | None) -> Response:
+    intent, meant = (offer.opened.intent, offer.opened.meant) if offer else (None, None)
+    typed = {name: form.data.get(name) or "" for name in ("first_name", "last_name", "email")}
+    words = identity.words_about(meant, *typed.values(), (offer.account if offer else None) or "")
+    identity_services.check_new(form.username.data, form.password.text, words)
+    new = NewSignIn(form.username.data, hash_password(form.password.text), **typed)
+    ip, now = request.remote_addr, clock.now()
+    with transaction():
+        contact = services.sign_up(intent, new, ip=ip, now=now) if intent else services.register(new, ip=ip, now=now)
+        contact_id = contact.id
+    begin_session(contacts.get(contact_id))
+    if intent is not None:
+        return accepted(intent)
+    toast = _("Welcome. We have sent you an e-mail: please open the link in it to confirm your address.")
+    return see_other(url_for("identity.profile"), toast)
+
+
+def _open() -> bool:
+    return site().registration_enabled and site().open_registration
