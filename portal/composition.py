@@ -1,0 +1,161 @@
+"""Which slices the portal is made of: blueprints, the side bar, panels, message kinds, job kinds."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from flask import Flask, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import select, text
+
+from portal.accounts import views as accounts_views
+from portal.contacts import panels as contact_panels
+from portal.contacts import views as contacts_views
+from portal.contacts.models import Contact
+from portal.identity import handlers as identity_handlers
+from portal.identity import messages as identity_messages
+from portal.identity import services as identity_services
+from portal.identity import views as identity_views
+from portal.invitations import messages as invitation_messages
+from portal.invitations import panels as invitation_panels
+from portal.invitations import services as invitation_services
+from portal.invitations import views as invitations_views
+from portal.invitations.models import Invitation
+from portal.jobs.handlers import handles
+from portal.journal import queries as journal_queries
+from portal.journal import views as journal_views
+from portal.kernel.db import db
+from portal.mail import outbox
+from portal.mail import panels as mail_panels
+from portal.mail import views as outbox_views
+from portal.mail.models import WAITING, Message
+from portal.redemption import panels as redemption_panels
+from portal.redemption import sign_in_views
+from portal.redemption import views as redemption_views
+from portal.roles import views as roles_views
+from portal.roles.models import WebRole
+from portal.serving import health as health_checks
+from portal.settings import views as settings_views
+from portal.staff import people_views
+from portal.staff import views as staff_views
+from portal.staff.panels import Planned, first
+from portal.web import guard, health
+from portal.web.panels import add_panel
+from portal.workflows import handlers as workflow_handlers
+from portal.workflows import messages as workflow_messages
+from portal.workflows import panels as workflow_panels
+from portal.workflows import services as workflow_services
+from portal.workflows import views as workflows_views
+
+BLUEPRINTS = (
+    health.bp,
+    redemption_views.bp,
+    sign_in_views.bp,
+    identity_views.bp,
+    staff_views.bp,
+    invitations_views.bp,
+    contacts_views.bp,
+    accounts_views.bp,
+    roles_views.bp,
+    workflows_views.bp,
+    outbox_views.bp,
+    journal_views.bp,
+    settings_views.bp,
+    people_views.bp,
+)
+
+INVITATION_PANELS: tuple[tuple[str, Callable[..., str]], ...] = (
+    ("contact-actions", invitation_panels.contact_actions),
+    ("contact", invitation_panels.of_contact),
+    ("account", invitation_panels.of_account),
+    ("role", invitation_panels.of_role),
+    ("overview", invitation_panels.overview),
+)
+
+
+class NavItem(NamedTuple):
+    """A line of the staff side bar."""
+
+    label: str
+    icon: str
+    url: str
+    active: bool
+
+
+def compose(app: Flask) -> None:
+    """Put the slices together."""
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    places: dict[str, list[Callable[..., str]]] = {}
+    app.extensions["panels"] = places
+    add_panel(places, "account", contact_panels.of_account)
+    add_panel(places, "role", contact_panels.of_role)
+    add_panel(places, "overview", mail_panels.overview)
+    for place, panel in INVITATION_PANELS:
+        add_panel(places, place, panel)
+    app.extensions["open_invitations"] = invitation_services.open_of
+    app.extensions["hand_over"] = invitation_services.hand_over
+    add_panel(places, "profile", redemption_panels.accepted)
+    _background_work()
+    journal_queries.adds_actions[:] = [workflow_panels.timeline_actions]
+    app.extensions["health"] = health_checks.CHECKS
+    app.extensions["first_steps"] = [_first_role, _first_contact, _first_invitation]
+    app.extensions["work_waiting"] = [_mail_waits]
+
+
+def _background_work() -> None:
+    """What prepares each kind of message, and what does each kind of job."""
+    outbox.prepares.update(
+        {
+            "invitation": invitation_messages.prepare_invitation,
+            "welcome": workflow_messages.prepare_welcome,
+            "reset-password": identity_messages.prepare_reset,
+            "confirm-email": identity_messages.prepare_confirmation,
+            "password-changed": identity_messages.prepare_notice,
+            "sign-in-replaced": identity_messages.prepare_notice,
+        }
+    )
+    handles(workflow_services.JOB, failed=workflow_handlers.failed)(workflow_handlers.run)
+    handles(identity_services.RESET_JOB)(identity_handlers.reset)
+
+
+def _first_role() -> Planned:
+    words = _("Create a web role"), _("It says what members may do.")
+    return first(select(WebRole.id).where(WebRole.implicit.is_(None)), words, "roles.new", "manage_roles")
+
+
+def _first_contact() -> Planned:
+    words = _("Create a contact"), _("A person outside whom you want to invite.")
+    return first(select(Contact.id), words, "contacts.new", "manage_contacts")
+
+
+def _first_invitation() -> Planned:
+    words = _("Send an invitation"), _("With it they get their account and their roles.")
+    return first(select(Invitation.id).where(Invitation.sent_at.is_not(None)), words, "invitations.new", "create")
+
+
+def _mail_waits(since: datetime) -> bool:
+    due = select(Message.id).where(text(WAITING), Message.due_at <= since).limit(1)
+    return db.session.scalar(due) is not None
+
+
+def navigation() -> list[NavItem]:
+    """The side bar of the signed-in staff member: only what they may open."""
+    items = (
+        (_("Overview"), "home", "staff.overview", "view"),
+        (_("Invitations"), "ticket", "invitations.index", "view"),
+        (_("Contacts"), "users", "contacts.index", "view"),
+        (_("Accounts"), "building", "accounts.index", "view"),
+        (_("Web roles"), "shield", "roles.index", "view"),
+        (_("Outbox"), "mail", "outbox.index", "view"),
+        (_("Journal"), "history", "journal.index", "read_journal"),
+        (_("People"), "id-badge", "people.index", "manage_staff"),
+        (_("Settings"), "settings", "settings.edit", "manage_settings"),
+    )
+    here = (request.endpoint or "").partition(".")[0]
+    own_page = request.endpoint == "staff.profile"  # of the staff blueprint, but no part of the overview
+    return [
+        NavItem(label, icon, url_for(endpoint), endpoint.partition(".")[0] == here and not own_page)
+        for label, icon, endpoint, permission in items
+        if guard.may(permission)
+    ]
