@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.utils import getaddresses
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
@@ -192,8 +192,9 @@ def _mail_url(url: str, faults: list[str]) -> str:
 
 
 def _mail_from(value: str, faults: list[str]) -> str:
-    _, address = parseaddr(value)
-    if any(ord(c) < 32 for c in value) or not re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", address):
+    addresses = [address for _, address in getaddresses([value])]
+    plain = len(addresses) == 1 and re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", addresses[0])
+    if any(ord(c) < 32 for c in value) or not plain:
         faults.append("PORTAL_MAIL_FROM: must look like Portal <portal@example.org>")
     return value
 
@@ -201,7 +202,7 @@ def _mail_from(value: str, faults: list[str]) -> str:
 def _timezone(name: str, faults: list[str]) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (ValueError, OSError, KeyError):
         faults.append(f"PORTAL_TIMEZONE: {name!r} is no time zone; use a name such as Europe/Berlin")
     return name
 

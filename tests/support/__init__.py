@@ -1,0 +1,1 @@
+"""What tests of every slice share; imports nothing of pytest, so that scripts may use it too."""
