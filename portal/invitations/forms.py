@@ -99,7 +99,7 @@ class InvitationForm(Form):
         _l("Redeemable by"),
         choices=choices(
             [
-                ("", _l("As usual: Single the invited contact, Group anyone with the code")),
+                ("", _l("By type: Single – the invited contact, Group – anyone with the code")),
                 (INVITED, _l("Only the invited contacts")),
                 (ANYONE, _l("Anyone with the code")),
             ]

@@ -14,11 +14,13 @@ from tests.support.clients import Client
 from tests.support.clock import FrozenClock
 from tests.support.pages import Page
 
+SignIn = Callable[..., Client]
+
 BULK = "/staff/invitations/bulk"
 
 
 @pytest.fixture
-def owner(sign_in_as: Callable[..., Client], frozen_clock: FrozenClock) -> Client:
+def owner(sign_in_as: SignIn, frozen_clock: FrozenClock) -> Client:
     return sign_in_as("owner")
 
 
@@ -41,17 +43,20 @@ def three() -> list[int]:
     return [make.make_invitation(make.make_contact(name), name=f"For {name}").id for name in ("Anna", "Ben", "Cleo")]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("action", ["", "extend", "remind", "assign-owner", "delete", "SEND"])
 def test_an_act_that_is_none(owner: Client, action: str):
     assert post(owner, action, three(), confirm=1).status_code == 422
     assert messages() == []
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("ids", [[], ["x"], ["-1"], ["99999999999999999999"]])
 def test_nothing_ticked(owner: Client, ids: list[str]):
     assert post(owner, "send", ids).status_code == 422
 
 
+@pytest.mark.sqlite_only
 def test_more_than_a_page_holds(owner: Client):
     assert post(owner, "deactivate", range(1, 202), confirm=1).status_code == 422
 
@@ -60,9 +65,10 @@ def test_without_the_token(owner: Client):
     assert post(owner, "deactivate", three(), confirm=1, csrf_token="").status_code == 400
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("action", ["send", "deactivate", "activate"])
 @pytest.mark.parametrize("who", ["viewer", "editor"])
-def test_without_the_right(sign_in_as: Callable[..., Client], who: str, action: str, dump: Callable[[], Any]):
+def test_without_the_right(sign_in_as: SignIn, who: str, action: str, dump: Callable[[], Any]):
     ids, browser = three(), sign_in_as(who)
     assert "data-bulk-row" not in browser.page("/staff/invitations/?view=all").html
     before = dump()
@@ -127,7 +133,7 @@ def test_when_all_have_had_three_it_is_too_fast(owner: Client):
     assert len(messages()) == 9
 
 
-def test_one_that_may_not_be_given_is_left_out(sign_in_as: Callable[..., Client]):
+def test_one_that_may_not_be_given_is_left_out(sign_in_as: SignIn):
     admin = make.make_role("Admin", managers_may_grant=False)
     boss = make.make_staff("owner")
     powerful = make.make_invitation(make.make_contact("Eve"), owner=boss, roles=[admin]).id

@@ -17,6 +17,8 @@ from tests.support import make
 from tests.support.clients import Client
 from tests.support.pages import Page
 
+SignIn = Callable[..., Client]
+
 FIND = "/staff/invitations/find"
 
 
@@ -28,7 +30,7 @@ def invitation(app: Flask):
 
 
 @pytest.fixture
-def owner(sign_in_as: Callable[..., Client]) -> Client:
+def owner(sign_in_as: SignIn) -> Client:
     return sign_in_as("owner")
 
 
@@ -42,7 +44,7 @@ def deeds() -> list[str]:
 @pytest.mark.parametrize("who", ["viewer", "editor"])
 @pytest.mark.parametrize("act", ["show-code", "copy-link"])
 def test_without_the_right_there_are_dots_nowhere_and_no_code(
-    sign_in_as: Callable[..., Client], invitation: Invitation, who: str, act: str
+    sign_in_as: SignIn, invitation: Invitation, who: str, act: str
 ):
     """T51."""
     browser, here = sign_in_as(who), f"/staff/invitations/{invitation.id}"
@@ -69,6 +71,21 @@ def test_the_service_refuses_as_well(app: Flask, invitation: Invitation):
 
 
 @pytest.mark.parametrize("act", ["show-code", "copy-link"])
+def test_who_may_not_give_its_role_does_not_see_its_code_either(sign_in_as: SignIn, app: Flask, act: str):
+    """T11: with the code, a manager would redeem what only an owner may give."""
+    board = make.make_role("Board", managers_may_grant=False)
+    made = make.make_invitation(make.make_contact("Anna", "Weber"), code="7K3M-9QXR-T2VD-8HNC", roles=[board])
+    manager, here = sign_in_as("manager"), f"/staff/invitations/{made.id}"
+    page = manager.page(here)
+    assert not page.has_button("Show code")
+    assert not page.has_button("Copy link")
+    response = manager.post(f"{here}/{act}", data={"csrf_token": manager.token(here)})
+    assert response.status_code == 403
+    assert "8HNC" not in response.get_data(as_text=True)
+    assert deeds() == []
+
+
+@pytest.mark.parametrize("act", ["show-code", "copy-link"])
 def test_asking_alone_shows_and_notes_nothing(owner: Client, invitation: Invitation, act: str):
     page = owner.page(f"/staff/invitations/{invitation.id}/{act}")
     assert "8HNC" not in page.html
@@ -92,7 +109,7 @@ def test_a_code_nobody_has_is_not_found(owner: Client, invitation: Invitation, t
 
 
 @pytest.mark.parametrize("who", ["viewer", "editor"])
-def test_finding_needs_the_right(sign_in_as: Callable[..., Client], invitation: Invitation, who: str):
+def test_finding_needs_the_right(sign_in_as: SignIn, invitation: Invitation, who: str):
     browser = sign_in_as(who)
     assert browser.get(FIND).status_code == 403
     assert not browser.page("/staff/invitations/").has_button("Find by code")
@@ -136,7 +153,7 @@ def test_showing_answers_once_uncached_and_is_noted(
     assert entry.ip == "127.0.0.1"
 
 
-def test_a_manager_may_show_it_too(sign_in_as: Callable[..., Client], invitation: Invitation):
+def test_a_manager_may_show_it_too(sign_in_as: SignIn, invitation: Invitation):
     response = sign_in_as("manager").post_form(f"/staff/invitations/{invitation.id}/show-code")
     assert "7K3M-9QXR-T2VD-8HNC" in response.get_data(as_text=True)
 

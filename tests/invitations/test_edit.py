@@ -21,9 +21,11 @@ from tests.support.clients import Client
 from tests.support.clock import FrozenClock
 from tests.support.pages import Page
 
+SignIn = Callable[..., Client]
+
 
 @pytest.fixture
-def owner(sign_in_as: Callable[..., Client], frozen_clock: FrozenClock) -> Client:
+def owner(sign_in_as: SignIn, frozen_clock: FrozenClock) -> Client:
     return sign_in_as("owner")
 
 
@@ -56,13 +58,14 @@ def test_an_invitation_that_does_not_exist(owner: Client, number: str):
         assert owner.get(f"/staff/invitations/{number}{page}").status_code == 404
 
 
-def test_without_the_right_there_is_no_form(sign_in_as: Callable[..., Client], anna: Contact, dump: Callable[[], Any]):
+def test_without_the_right_there_is_no_form(sign_in_as: SignIn, anna: Contact, dump: Callable[[], Any]):
     made = make.make_invitation(anna).id
     viewer = sign_in_as("viewer")
     assert viewer.get(url(made)).status_code == 403
     assert not viewer.page(f"/staff/invitations/{made}").has_button("Edit")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("version", [None, "", "x", "-1", "1.0", "99999999999"])
 def test_a_form_without_its_version(owner: Client, anna: Contact, version: str | None):
     made = make.make_invitation(anna).id
@@ -71,7 +74,7 @@ def test_a_form_without_its_version(owner: Client, anna: Contact, version: str |
 
 
 def test_a_stale_form_shows_both_versions_and_writes_nothing(
-    owner: Client, sign_in_as: Callable[..., Client], anna: Contact, dump: Callable[[], Any]
+    owner: Client, sign_in_as: SignIn, anna: Contact, dump: Callable[[], Any]
 ):
     made = make.make_invitation(anna, name="First name").id
     stale = owner.page(url(made)).form(url(made)).values
@@ -111,12 +114,14 @@ def test_a_maximum_below_what_is_used(owner: Client, most: str):
     assert "3" in errors(edit(owner, made, max_redemptions=most))["max_redemptions"]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("most", ["0", "-1", "1.5", "ten"])
 def test_a_maximum_that_is_none(owner: Client, most: str):
     made = make.make_invitation(type="group").id
     assert "max_redemptions" in errors(edit(owner, made, max_redemptions=most))
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("day", ["9999-12-31", "1969-12-31", "26-01-01", "0026-01-01", "x"])
 def test_a_day_that_is_none(owner: Client, anna: Contact, day: str):
     made = make.make_invitation(anna).id
@@ -137,7 +142,7 @@ def test_a_code_it_had_before_does_not_return(owner: Client, anna: Contact):
 
 
 def test_no_role_beyond_the_actors_own_rights_on_another_ones_invitation(
-    sign_in_as: Callable[..., Client], anna: Contact, dump: Callable[[], Any]
+    sign_in_as: SignIn, anna: Contact, dump: Callable[[], Any]
 ):
     """T11: added by hand, or kept on an invitation that gives it already."""
     admin, member = make.make_role("Admin", managers_may_grant=False), make.make_role("Member")
@@ -156,7 +161,7 @@ def test_no_role_beyond_the_actors_own_rights_on_another_ones_invitation(
         assert after[table] == before[table]
 
 
-def test_a_powerful_role_can_be_taken_away(sign_in_as: Callable[..., Client], anna: Contact):
+def test_a_powerful_role_can_be_taken_away(sign_in_as: SignIn, anna: Contact):
     admin = make.make_role("Admin", managers_may_grant=False)
     made = make.make_invitation(anna, owner=make.make_staff("manager"), roles=[admin]).id
     assert edit(sign_in_as("manager"), made, web_roles=[]).status_code == 303
@@ -274,3 +279,20 @@ def test_two_edits_one_after_the_other_both_count(owner: Client, anna: Contact):
         assert edit(owner, made, name=f"Name {number}").status_code == 303
     assert (fresh(made).name, fresh(made).version) == ("Name 2", 4)
     assert fresh(made).updated_at - fresh(made).created_at == timedelta(0)
+
+
+def test_another_contact_is_a_deed_even_where_the_words_are_the_same(owner: Client):
+    many = [make.make_contact("Person", f"{number:03}").id for number in range(26)]
+    made = make.make_invitation(*[db.session.get_one(Contact, number) for number in many[:25]]).id
+    assert edit(owner, made, contacts=[*many[:24], many[25]]).status_code == 303
+    assert [line.action for line in timeline("invitation", made)] == ["invitation.updated"]
+    for concerned in many[24:]:
+        assert [line.action for line in timeline("contact", concerned)] == ["invitation.updated"]
+
+
+def test_another_account_of_the_same_name_is_a_deed(owner: Client, anna: Contact):
+    one, two = make.make_account("Acme"), make.make_account("Acme")
+    made = make.make_invitation(anna, account=one).id
+    assert edit(owner, made, account=two.id).status_code == 303
+    [line] = timeline("invitation", made)
+    assert line.detail["changes"] == {"account": ["Acme", "Acme"]}

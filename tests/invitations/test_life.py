@@ -19,9 +19,11 @@ from portal.staff.models import StaffMember
 from tests.support import make
 from tests.support.clients import Client
 
+SignIn = Callable[..., Client]
+
 
 @pytest.fixture
-def owner(sign_in_as: Callable[..., Client]) -> Client:
+def owner(sign_in_as: SignIn) -> Client:
     return sign_in_as("owner")
 
 
@@ -34,9 +36,10 @@ def fresh(invitation_id: int) -> Invitation | None:
     return db.session.get(Invitation, invitation_id)
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("act", ["deactivate", "activate", "delete"])
 @pytest.mark.parametrize("who", ["viewer", "editor"])
-def test_without_the_right(sign_in_as: Callable[..., Client], who: str, act: str):
+def test_without_the_right(sign_in_as: SignIn, who: str, act: str):
     made = make.make_invitation(make.make_contact()).id
     browser = sign_in_as(who)
     assert browser.get(here(made, act)).status_code == 403
@@ -44,6 +47,7 @@ def test_without_the_right(sign_in_as: Callable[..., Client], who: str, act: str
     assert fresh(made).deactivated_at is None
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("act", ["deactivate", "activate", "delete"])
 def test_looking_at_the_dialog_does_nothing(owner: Client, dump: Callable[[], Any], act: str):
     made = make.make_invitation(make.make_contact()).id

@@ -14,6 +14,8 @@ from portal.kernel.db import db, transaction
 from tests.support import make
 from tests.support.clients import Client
 
+SignIn = Callable[..., Client]
+
 URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -109,9 +111,7 @@ def test_each_contact_of_a_group_has_a_link_of_their_own(anna: Contact):
     assert {links.resolve(token).contact.id for token in tokens.values()} == set(tokens)
 
 
-def test_it_survives_deactivating_and_activating(
-    invitation: Invitation, anna: Contact, sign_in_as: Callable[..., Client]
-):
+def test_it_survives_deactivating_and_activating(invitation: Invitation, anna: Contact, sign_in_as: SignIn):
     token, owner = token_of(invitation, anna), sign_in_as("owner")
     for act in ("deactivate", "activate"):
         assert owner.post_form(f"/staff/invitations/{invitation.id}/{act}").status_code == 303

@@ -13,9 +13,11 @@ from tests.support import make
 from tests.support.clients import Client
 from tests.support.clock import FrozenClock
 
+SignIn = Callable[..., Client]
+
 
 @pytest.fixture
-def owner(sign_in_as: Callable[..., Client], frozen_clock: FrozenClock) -> Client:
+def owner(sign_in_as: SignIn, frozen_clock: FrozenClock) -> Client:
     return sign_in_as("owner")
 
 
@@ -60,6 +62,7 @@ def test_the_record_says_everything(owner: Client):
         assert word in text, word
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("who", "buttons"),
     [
@@ -69,13 +72,14 @@ def test_the_record_says_everything(owner: Client):
         ("viewer", set()),
     ],
 )
-def test_the_command_bar_shows_what_one_may(sign_in_as: Callable[..., Client], who: str, buttons: set[str]):
+def test_the_command_bar_shows_what_one_may(sign_in_as: SignIn, who: str, buttons: set[str]):
     made = make.make_invitation(make.make_contact()).id
     page = sign_in_as(who).page(f"/staff/invitations/{made}")
     offered = {"Edit", "Show code", "Copy link", "Deactivate", "Activate", "Delete", "Send Invitation"}
     assert {button for button in offered if page.has_button(button)} == buttons
 
 
+@pytest.mark.sqlite_only
 def test_the_command_bar_follows_the_status(owner: Client):
     contact = make.make_contact()
     off = make.make_invitation(contact, deactivated=True).id
@@ -103,6 +107,7 @@ def test_a_contacts_page_lists_invitations_and_redemptions(owner: Client):
     assert owner.page(f"/staff/contacts/{ben.id}").has_button("Send Invitation")
 
 
+@pytest.mark.sqlite_only
 def test_an_inactive_contact_is_not_invited(owner: Client):
     gone = make.make_contact("Gone", active=False)
     make.make_invitation(gone)
@@ -111,7 +116,8 @@ def test_an_inactive_contact_is_not_invited(owner: Client):
     assert not page.has_button("Send Invitation")
 
 
-def test_who_may_not_is_offered_nothing_on_a_contacts_page(sign_in_as: Callable[..., Client]):
+@pytest.mark.sqlite_only
+def test_who_may_not_is_offered_nothing_on_a_contacts_page(sign_in_as: SignIn):
     anna = make.make_contact("Anna")
     make.make_invitation(anna)
     page = sign_in_as("viewer").page(f"/staff/contacts/{anna.id}")
@@ -170,6 +176,7 @@ def test_pages_ask_a_bounded_number_of_questions(owner: Client, statements: Call
     assert all(len(numbers) == 1 for numbers in counted.values()), counted
 
 
+@pytest.mark.sqlite_only
 def test_a_large_group_is_shown_in_part(owner: Client):
     made = make.make_invitation(*[make.make_contact(f"No {number:03}") for number in range(101)]).id
     page = owner.page(f"/staff/invitations/{made}")
@@ -178,6 +185,7 @@ def test_a_large_group_is_shown_in_part(owner: Client):
     assert "The first 100 by name are shown." in page.text
 
 
+@pytest.mark.sqlite_only
 def test_people_not_signed_in_are_led_to_the_sign_in(client: Client, app: Flask):
     made = make.make_invitation(make.make_contact()).id
     for path in ("", "new", "find", f"{made}", f"{made}/edit", f"{made}/send", f"{made}/show-code"):

@@ -17,9 +17,11 @@ from tests.support.clients import Client
 from tests.support.clock import FrozenClock
 from tests.support.pages import Page
 
+SignIn = Callable[..., Client]
+
 
 @pytest.fixture
-def owner(sign_in_as: Callable[..., Client], frozen_clock: FrozenClock) -> Client:
+def owner(sign_in_as: SignIn, frozen_clock: FrozenClock) -> Client:
     return sign_in_as("owner")
 
 
@@ -50,8 +52,9 @@ def pressed(browser: Client, invitation_id: int, key: str = "k"):
     return browser.post(url(invitation_id), data={"csrf_token": token, "send_key": key})
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("who", ["viewer", "editor"])
-def test_without_the_right(sign_in_as: Callable[..., Client], anna: Contact, who: str):
+def test_without_the_right(sign_in_as: SignIn, anna: Contact, who: str):
     made = make.make_invitation(anna).id
     browser = sign_in_as(who)
     assert browser.get(url(made)).status_code == 403
@@ -95,7 +98,7 @@ def test_one_with_a_role_its_owner_may_not_give_any_more_is_refused(owner: Clien
     assert messages() == []
 
 
-def test_one_with_a_role_the_actor_may_not_give_is_forbidden(sign_in_as: Callable[..., Client], anna: Contact):
+def test_one_with_a_role_the_actor_may_not_give_is_forbidden(sign_in_as: SignIn, anna: Contact):
     """T11: on sending too."""
     admin = make.make_role("Admin", managers_may_grant=False)
     made = make.make_invitation(anna, owner=make.make_staff("owner"), roles=[admin]).id
@@ -145,7 +148,7 @@ def test_the_fourth_mail_in_six_hours_is_too_many(owner: Client, anna: Contact, 
 
 
 def test_six_hours_after_the_first_another_may_go(
-    owner: Client, sign_in_as: Callable[..., Client], anna: Contact, frozen_clock: FrozenClock
+    owner: Client, sign_in_as: SignIn, anna: Contact, frozen_clock: FrozenClock
 ):
     made = make.make_invitation(anna).id
     for number in range(3):
@@ -216,6 +219,7 @@ def test_a_button_pressed_twice_sends_once(owner: Client, anna: Contact):
     assert [line.action for line in timeline("invitation", made)].count("invitation.sent") == 1
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("key", ["", "\x00", "x" * 5_000, "'; DROP TABLE message; --", "😀", "%"])
 def test_a_key_that_is_none_counts_for_itself(owner: Client, anna: Contact, key: str):
     made = make.make_invitation(anna).id

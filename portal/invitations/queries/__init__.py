@@ -156,7 +156,7 @@ def invitees(invitation_id: int, limit: int) -> list[Invitee]:
 def _latest_messages(invitation_id: int, contact_ids: list[int]) -> dict[int, Row[Any]]:
     about = (Message.about_kind == KIND, Message.about_id == invitation_id, Message.contact_id.in_(contact_ids))
     latest = select(func.max(Message.id)).where(*about).group_by(Message.contact_id)
-    columns = (Message.contact_id, Message.state, Message.answer, Message.sent_at, Message.due_at)
+    columns = (Message.id, Message.contact_id, Message.state, Message.answer, Message.sent_at, Message.due_at)
     found: Any = db.session.execute(select(*columns).where(Message.id.in_(latest))) if contact_ids else ()
     return {row.contact_id: row for row in found}
 

@@ -1,7 +1,7 @@
 """The list of invitations: its views, its orders, its pages and its counts."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import merge
 from typing import Any, NamedTuple
 
@@ -208,6 +208,6 @@ def _key(row: Row[Any], sort: str) -> str:
 def _instant(text: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return instant if instant.tzinfo is not None else None

@@ -7,6 +7,7 @@ from portal.invitations.services.bulk import deactivate_many as deactivate_many
 from portal.invitations.services.bulk import send_many as send_many
 from portal.invitations.services.codes import copy_link as copy_link
 from portal.invitations.services.codes import find_by_code as find_by_code
+from portal.invitations.services.codes import sees_code as sees_code
 from portal.invitations.services.codes import show_code as show_code
 from portal.invitations.services.life import activate as activate
 from portal.invitations.services.life import deactivate as deactivate

@@ -1,6 +1,6 @@
 """The rules an invitation must meet before it is saved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
 from flask_babel import gettext as _
@@ -14,10 +14,11 @@ from portal.invitations.queries.values import InvitationValues
 from portal.kernel import clock
 from portal.kernel.errors import Invalid
 from portal.kernel.names import visible
+from portal.roles.models import WebRole
 from portal.roles.services import check_grant
 from portal.settings.queries import site
 from portal.staff import queries as staff
-from portal.staff.permissions import StaffActor
+from portal.staff.permissions import StaffActor, may_grant
 from portal.workflows import queries as workflows
 
 LONGEST_NAME = 200
@@ -112,3 +113,9 @@ def _maximum(values: InvitationValues, before: Invitation | None) -> str | None:
             used,
         )
     return None
+
+
+def beyond(staff_role: str, roles: Iterable[WebRole]) -> str | None:
+    """The first web role that somebody in this staff role may not give."""
+    may_not = (r.name for r in roles if not may_grant(staff_role, managers_may_grant=r.managers_may_grant))
+    return next(may_not, None)

@@ -1,5 +1,6 @@
 """An invitation's code: made or chosen once, shown on demand, found again."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -9,10 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.invitations import queries
 from portal.invitations.models import Invitation, InvitationCode
+from portal.invitations.services.checking import beyond
 from portal.journal.services import Record, record
 from portal.kernel import codes
 from portal.kernel.db import db
 from portal.kernel.errors import Forbidden, Invalid
+from portal.roles.models import WebRole
 from portal.settings.queries import absolute_url, ring
 from portal.staff.permissions import Permission, StaffActor
 
@@ -91,10 +94,20 @@ def find_by_code(typed: str, by: StaffActor, now: datetime) -> Invitation:
     return invitation
 
 
+def sees_code(roles: Iterable[WebRole], by: StaffActor) -> bool:
+    """Whether somebody may see the code of an invitation with these web roles: who knows it can redeem, so it is
+    shown to nobody who may not give what redeeming gives."""
+    return by.may(Permission.SHOW_CODES) and beyond(by.role, roles) is None
+
+
 def _open_for(invitation_id: int, by: StaffActor) -> Invitation:
     if not by.may(Permission.SHOW_CODES):
         raise Forbidden
-    return queries.get(invitation_id)
+    invitation = queries.get(invitation_id)
+    name = beyond(by.role, queries.roles(invitation_id))
+    if name is not None:
+        raise Forbidden(_("Its code gives the web role %(name)s, which you may not give. Ask an owner.", name=name))
+    return invitation
 
 
 def _generated(now: datetime) -> Code:

@@ -1,20 +1,24 @@
 """Creating and changing an invitation."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import Update, case, delete, func, null
 from sqlalchemy import update as sql_update
 
+from portal.contacts import queries as contacts
 from portal.invitations import queries
 from portal.invitations.models import (
+    GROUP,
     SINGLE,
     Invitation,
     InvitationWebRole,
     InvitedContact,
 )
-from portal.invitations.queries.values import InvitationValues, in_words, stored
+from portal.invitations.queries.values import MOST_NAMED, InvitationValues, in_words, stored
 from portal.invitations.services import checking, codes
 from portal.journal.services import Record, record
 from portal.kernel import clock
@@ -47,7 +51,10 @@ def create(values: InvitationValues, by: StaffActor, now: datetime) -> Invitatio
     invitation.code_sealed = codes.seal(invitation.id, code)
     _invite(invitation.id, values.contact_ids)
     _grant(invitation.id, values.web_role_ids)
-    record("invitation.created", about(invitation), *contacts_named(invitation.id), by=by, now=now)
+    named = _named(values.contact_ids)
+    count = ngettext("%(num)s contact invited", "%(num)s contacts invited", len(named))
+    text = count if len(named) > MOST_NAMED else ""  # a timeline is not the place to list a thousand names
+    record("invitation.created", about(invitation), *named, by=by, now=now, text=text)
     db.session.flush()
     return invitation
 
@@ -62,7 +69,6 @@ def update(invitation_id: int, values: InvitationValues, version: int, by: Staff
         raise Stale
     checking.check(values, invitation, by, now)
     before = stored(invitation)
-    words_before = in_words(before)
     code = codes.replace(invitation, values.code, now)
     execute_dml(_change(invitation, values, now, new_links=code is not None))
     if code is not None:
@@ -71,9 +77,9 @@ def update(invitation_id: int, values: InvitationValues, version: int, by: Staff
     _replace_lists(invitation.id, before, values)
     db.session.flush()
     db.session.refresh(invitation)
-    changes = _changes(words_before, in_words(values))
+    changes = _changes(before, values)
     if changes or code is not None:
-        named = contacts_named(invitation.id, set(values.contact_ids) ^ set(before.contact_ids))
+        named = _named(set(values.contact_ids) ^ set(before.contact_ids))
         text = _("New code; the old code and all links stopped") if code is not None else ""
         record("invitation.updated", about(invitation), *named, by=by, now=now, text=text, detail={"changes": changes})
     return invitation
@@ -84,13 +90,9 @@ def about(invitation: Invitation) -> Record:
     return Record("invitation", invitation.id, invitation.name)
 
 
-def contacts_named(invitation_id: int, only: set[int] | None = None) -> list[Record]:
-    """The invited contacts as the journal names them."""
-    return [
-        Record("contact", contact.id, contact.name)
-        for contact in queries.invited(invitation_id)
-        if only is None or contact.id in only
-    ]
+def _named(contact_ids: Iterable[int]) -> list[Record]:
+    """Contacts as the journal names them, those that are no longer invited too."""
+    return [Record("contact", option.value, option.label) for option in contacts.by_ids(contact_ids)]
 
 
 def _columns(values: InvitationValues) -> dict[str, object]:
@@ -171,5 +173,25 @@ def _grant(invitation_id: int, role_ids: tuple[int, ...] | list[int]) -> None:
     )
 
 
-def _changes(before: dict[str, str], after: dict[str, str]) -> dict[str, list[str]]:
-    return {field: [before[field], after[field]] for field in after if before[field] != after[field]}
+def _changes(before: InvitationValues, after: InvitationValues) -> dict[str, list[str]]:
+    """What changed, in words. The words do not decide: two contacts may have one name, and a long list is cut."""
+    old, new, was, is_now = in_words(before), in_words(after), _facts(before), _facts(after)
+    return {field: [old[field], new[field]] for field in new if was[field] != is_now[field]}
+
+
+def _facts(values: InvitationValues) -> dict[str, object]:
+    """The values by field, alike exactly where they mean the same."""
+    columns = _columns(values)
+    return {
+        "name": values.name,
+        "type": values.type,
+        "owner": values.owner_id,
+        "expires_on": values.expires_on,
+        "inviter": values.inviter_id,
+        "contacts": set(values.contact_ids),
+        "account": values.account_id,
+        "workflow": values.workflow_id,
+        "web_roles": set(values.web_role_ids),
+        "max_redemptions": columns["max_redemptions"] if values.type == GROUP else None,
+        "redeemable_by": columns["redeemable_by"],
+    }

@@ -14,6 +14,7 @@ from portal.contacts.models import Contact
 from portal.invitations import queries
 from portal.invitations.models import Invitation
 from portal.invitations.queries import outgoing
+from portal.invitations.services.checking import beyond
 from portal.invitations.status import Reason, dead
 from portal.journal.services import Record, record
 from portal.kernel.db import db
@@ -22,7 +23,7 @@ from portal.kernel.secrets_ import new_secret
 from portal.mail import outbox
 from portal.roles.models import WebRole
 from portal.staff.models import StaffMember
-from portal.staff.permissions import Permission, StaffActor, may_grant
+from portal.staff.permissions import Permission, StaffActor
 
 MOST = 3
 MOST_NAMED = 10
@@ -159,21 +160,15 @@ def _refuse(one: Plan, owner: StaffMember, roles: list[WebRole], by: StaffActor,
         one.refused = _why_dead(reason)
     elif not owner.active or not owner.may(Permission.SEND):
         one.refused = _("Its owner, %(name)s, may no longer send. Choose another owner first.", name=owner.name)
-    elif beyond := _beyond(owner.role, roles):
+    elif which := beyond(owner.role, roles):
         one.refused = _(
             "Its owner, %(name)s, may not give the web role %(role)s. Choose another owner, or take the role away.",
             name=owner.name,
-            role=beyond,
+            role=which,
         )
-    elif beyond := _beyond(by.role, roles):
-        one.refused = _("You may not give the web role %(name)s.", name=beyond)
+    elif which := beyond(by.role, roles):
+        one.refused = _("You may not give the web role %(name)s.", name=which)
         one.forbidden = True
-
-
-def _beyond(staff_role: str, roles: list[WebRole]) -> str | None:
-    """The first web role that somebody in this staff role may not give."""
-    names = [r.name for r in roles if not may_grant(staff_role, managers_may_grant=r.managers_may_grant)]
-    return names[0] if names else None
 
 
 def _why_dead(reason: Reason) -> str:

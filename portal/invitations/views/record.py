@@ -2,13 +2,14 @@
 
 from werkzeug.wrappers import Response
 
-from portal.invitations import queries
+from portal.invitations import queries, services
 from portal.invitations.models import GROUP
 from portal.invitations.queries import values as wording
 from portal.invitations.status import dead, expired, status_of
 from portal.invitations.views.blueprint import bp
 from portal.journal import queries as journal
 from portal.kernel import clock
+from portal.staff.guard import actor
 from portal.staff.permissions import Permission
 from portal.web.guard import may, needs
 from portal.web.htmx import render
@@ -23,6 +24,7 @@ def record(invitation_id: int) -> Response:
     now = clock.now()
     invitation = queries.get(invitation_id)
     redemptions = queries.redemptions(invitation_id, SHOWN + 1)
+    roles = queries.roles(invitation_id)
     return render(
         "invitations/record.html",
         invitation=invitation,
@@ -34,7 +36,8 @@ def record(invitation_id: int) -> Response:
         who_redeems=wording.who_name(invitation.redeemable_by, invitation.type),
         is_group=invitation.type == GROUP,
         deletable=not invitation.used and not redemptions,
-        roles=queries.roles(invitation_id),
+        roles=roles,
+        sees_code=services.sees_code(roles, actor()),
         invitees=queries.invitees(invitation_id, SHOWN + 1),
         redemptions=redemptions,
         shown=SHOWN,
