@@ -66,9 +66,16 @@ def require_web_role(name: str) -> Callable[[View[P]], View[P]]:
     return mark
 
 
-def begin_session(contact: Contact) -> None:
-    """Sign this browser in as the contact, under a new session id; what the session holds beside is kept."""
-    login_user(contact)
+def begin_session(contact_id: int, epoch: int) -> None:
+    """Sign this browser in as the contact, under a new session id; what the session holds beside is kept.
+
+    `epoch` is the one in which they proved who they are: whoever was shut out since then is not signed in.
+    """
+    contact = contacts.for_session(contact_id, epoch)
+    if contact is None:
+        logout_user()
+    else:
+        login_user(contact)
     sessions.renew()
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from portal.accounts import queries as accounts
@@ -37,6 +38,12 @@ def identifier_key(identifier: str) -> str:
     """The one spelling of what was typed to name an account: a username, or an address."""
     typed = visible(identifier).strip()
     return canonical(typed) if "@" in typed else username_key(typed)
+
+
+def throttled_as(contact_id: int | None, identifier: str = "") -> str:
+    """Under what failures to sign in are counted: the contact, or what was typed where that names nobody. The two
+    never meet, or typing somebody's number would lock them out."""
+    return f"contact:{contact_id}" if contact_id else f"typed:{identifier_key(identifier)}"
 
 
 def sign_in(identifier: str) -> SignIn | None:
@@ -80,11 +87,15 @@ def link(token: str, purpose: str) -> tuple[OneTimeLink, Contact]:
     statement = select(OneTimeLink, Contact).join(Contact, Contact.id == OneTimeLink.contact_id)
     row = db.session.execute(statement.where(OneTimeLink.public_id == public_id)).one_or_none() if public_id else None
     if row is None or not links.genuine(ring(), token, purpose, row[0].id, row[0].email_key):
-        raise NotFound
+        raise NotFound(_no_link())
     found, contact = row
     if found.purpose != purpose or not contact.active or contact.email1_key != found.email_key:
-        raise NotFound
+        raise NotFound(_no_link())
     return found, contact
+
+
+def _no_link() -> str:
+    return _("This link is incomplete, or a newer one took its place. Please open the newest e-mail you have.")
 
 
 def links_since(purpose: str, since: datetime, *, contact_id: int | None = None, email_key: str | None = None) -> int:

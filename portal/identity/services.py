@@ -18,9 +18,8 @@ from portal.identity.queries import SignIn
 from portal.jobs import queue
 from portal.journal.services import Record, record
 from portal.kernel.actor import Actor
-from portal.kernel.db import db, execute_dml
+from portal.kernel.db import LARGEST_ID, db, execute_dml
 from portal.kernel.errors import Gone, Invalid, NotFound
-from portal.kernel.db import LARGEST_ID
 from portal.kernel.passwords import hash_password, needs_rehash, verify_password, weakness
 from portal.kernel.secrets_ import new_public_id
 from portal.mail import outbox
@@ -102,15 +101,19 @@ def renewed(stored: str, password: str) -> str | None:
     return hash_password(password) if needs_rehash(stored) else None
 
 
-def signed_in(contact_id: int, stored: str, rehashed: str | None, ip: str | None, now: datetime) -> bool:
-    """Note a successful sign-in. False when the password was changed, or the contact deactivated, in between."""
+def signed_in(contact_id: int, stored: str, rehashed: str | None, ip: str | None, now: datetime) -> int | None:
+    """Note a successful sign-in and give the epoch that its session belongs to. None when the password was changed,
+    or the contact deactivated, in between."""
     contact = contacts.find(contact_id)
     held = (Credential.contact_id == contact_id, Credential.password_hash == stored)
     noting = update(Credential).where(*held).values(failures=0, password_hash=rehashed or stored)
-    if contact is None or not contact.active or execute_dml(noting) != 1:
-        return False
+    if contact is None or not contact.active:
+        return None
+    epoch = contact.epoch  # read before the row is locked: a new password that comes next ends this session too
+    if execute_dml(noting) != 1:
+        return None
     record("sign-in.ok", named(contact), by=Actor("contact", contact_id, contact.name, ip), now=now)
-    return True
+    return epoch
 
 
 def sign_in_failed(found: SignIn | None, ip: str | None, now: datetime, *, limited: bool) -> None:
@@ -146,6 +149,7 @@ def send_reset(contact_id: int, now: datetime) -> None:
 def reset_password(token: str, password_hash: str, ip: str | None, now: datetime) -> Contact:
     """Set a new password by a mailed link, once. All sessions end. Raises NotFound or Gone."""
     link, contact = usable_link(token, links.RESET, now)
+    contact = contacts.get(contact.id, lock=True)  # of two changes at once the second must see the first
     held = queries.credential(contact.id)
     if held is None or not _use(link, now):
         raise Gone(_("This link was used already."))
@@ -156,7 +160,7 @@ def reset_password(token: str, password_hash: str, ip: str | None, now: datetime
 
 def change_password(contact_id: int, stored: str, password_hash: str, by: Actor, now: datetime) -> Contact:
     """Set a new password in place of the one that was checked. All sessions end. Raises Invalid."""
-    contact, held = contacts.get(contact_id), queries.credential(contact_id)
+    contact, held = contacts.get(contact_id, lock=True), queries.credential(contact_id)
     if held is None or held.password_hash != stored:
         raise Invalid({"current": _("The password was changed in the meantime. Please try again.")})
     _set_password(held, contact, password_hash, now)

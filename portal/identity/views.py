@@ -36,7 +36,7 @@ def forgot_password() -> ResponseReturnValue:
     """Ask for a link to set a new password; the answer is the same for everybody."""
     form = ForgotForm()
     if form.validate_on_submit():
-        asking = (ASKING, f"forgot:ip:{request.remote_addr}")
+        asking = (ASKING, f"forgot:ip:{limits.household(request.remote_addr)}")
         limits.check(_("You asked for many links. Please wait before you ask again."), asking)
         limits.hit(asking)
         found = queries.sign_in(form.identifier.data)
@@ -133,21 +133,25 @@ def change_password() -> ResponseReturnValue:
             form.show(refused)
         else:
             return see_other(url_for("identity.profile"), _("Your password is changed. Other devices are signed out."))
-    return render("identity/change_password.html", form=form, status=form.refusal() if form.errors else 200)
+    status = form.refusal() if form.errors else 200
+    held = queries.credential(signed_in().id)
+    return render("identity/change_password.html", form=form, username=held.username if held else "", status=status)
 
 
 def _change_password(form: ChangePasswordForm) -> None:
     contact, by = signed_in(), actor()
     found = queries.of_contact(contact.id)
-    throttle.check("contact", str(contact.id), request.remote_addr)
+    account = queries.throttled_as(contact.id)
+    throttle.check("contact", account, request.remote_addr)
     stored = services.checked(found, form.current.text)
     if stored is None:
-        limited = throttle.failed("contact", str(contact.id), request.remote_addr)
+        limited = throttle.failed("contact", account, request.remote_addr)
         with transaction():
             services.sign_in_failed(found, request.remote_addr, clock.now(), limited=limited)
         raise Invalid({"current": _("This is not your current password.")})
     services.check_password(form.password.text, queries.words_about(contact))
     hashed = hash_password(form.password.text)
     with transaction():
-        services.change_password(contact.id, stored, hashed, by, clock.now())
-    begin_session(contacts.get(contact.id))
+        changed = services.change_password(contact.id, stored, hashed, by, clock.now())
+        whose = changed.id, changed.epoch
+    begin_session(*whose)

@@ -30,6 +30,11 @@ def while_redeeming_is_on(view: View[P]) -> View[P]:
     return guarded
 
 
+def registers_openly() -> bool:
+    """Whether anybody may create a sign-in without an invitation."""
+    return site().registration_enabled and site().open_registration
+
+
 def check_codes() -> None:
     """Raise TooFast when this address, or the whole site, tried too many codes that do not work; counts nothing."""
     limits.check(_("There were too many codes that do not work. Please wait before you try again."), *_limits())
@@ -41,8 +46,9 @@ def code_failed() -> None:
 
 
 def _limits() -> tuple[tuple[RateLimitItem, str], ...]:
+    whose = f"code:ip:{limits.household(request.remote_addr)}"
     return (
-        (ADDRESS, f"code:ip:{request.remote_addr}"),
-        (ADDRESS_PER_DAY, f"code:ip:{request.remote_addr}"),
+        (ADDRESS, whose),
+        (ADDRESS_PER_DAY, whose),
         (SITE, "code:site"),
     )

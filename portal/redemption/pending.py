@@ -27,6 +27,11 @@ class Intent:
     returnurl: str | None = None
     reviewed: bool = False
 
+    @property
+    def mark(self) -> str:
+        """What the buttons of a page about this intent carry, so that they never act on another."""
+        return digest(f"{self.invitation_id}|{self.contact_id}|{self.fingerprint}")[:16]
+
 
 def of_link(link_version: int, email_key: str | None) -> str:
     """The fingerprint of a link intent."""

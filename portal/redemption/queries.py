@@ -57,7 +57,7 @@ def opened(intent: Intent | None, now: datetime, *, lock: bool = False) -> Opene
     invitation = invitations.find(intent.invitation_id, lock=lock) if intent else None
     if intent is None or invitation is None:
         return None
-    meant = contacts.find(intent.contact_id) if intent.contact_id else None
+    meant = load(Contact, intent.contact_id, lock=lock) if intent.contact_id else None
     if intent.contact_id and (meant is None or not invitations.is_invited(invitation.id, meant.id)):
         return None
     holds = pending.of_code(invitation.code_lookup)

@@ -71,9 +71,9 @@ def sign_up(intent: Intent, new: NewSignIn, *, ip: str | None, now: datetime) ->
     """Create a sign-in and redeem with it: onto the invited contact's own record where the proof names one, else
     for a new contact. Raises Invalid or Refused, and then there is neither contact nor sign-in."""
     opened = _opened(intent, now)
-    if queries.redeemed(opened.invitation, opened.meant):
-        raise _refused(Reason.ALREADY, opened.invitation.id)
     standing = queries.stands(opened, None)
+    if _redeemed_before(opened, standing):
+        raise _refused(Reason.ALREADY, opened.invitation.id)
     if standing in REFUSES:
         raise _refused(REFUSES[standing], opened.invitation.id)
     if standing is Standing.REPLACE and opened.meant is not None:
@@ -167,6 +167,15 @@ def _opened(intent: Intent, now: datetime) -> queries.Opened:
     if opened is None:
         raise _refused(Reason.CHANGED, intent.invitation_id)
     return opened
+
+
+def _redeemed_before(opened: queries.Opened, standing: Standing) -> bool:
+    """Whether the contact accepted it already. What somebody without the mailbox accepted in their name, by a code,
+    does not keep them from taking over the sign-in while the invitation lives (DECISIONS 3)."""
+    meant = opened.meant
+    before = invitations.redemption(opened.invitation.id, meant.id) if meant else None
+    theirs = before is None or before.proof == pending.LINK or opened.over is not None
+    return before is not None and (theirs or standing is not Standing.REPLACE)
 
 
 def _refused(reason: Reason, invitation_id: int) -> Refused:

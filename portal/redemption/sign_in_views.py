@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from portal.contacts import queries as contacts
 from portal.identity import queries as identity
 from portal.identity import services as identity_services
 from portal.identity.guard import begin_session, current_contact, end_session
@@ -15,9 +14,10 @@ from portal.kernel.errors import Invalid
 from portal.kernel.passwords import hash_password
 from portal.redemption import pending, queries, services
 from portal.redemption.forms import SignInForm, SignUpForm
+from portal.redemption.guard import registers_openly
 from portal.redemption.services import NewSignIn, Refused
 from portal.redemption.status import Reason, Standing
-from portal.redemption.views import accepted, refusal, sign_up_form
+from portal.redemption.views import accepted, refusal, sign_up_form, was_shown
 from portal.settings.queries import site
 from portal.web import throttle
 from portal.web.htmx import render, see_other
@@ -34,17 +34,18 @@ def sign_in() -> ResponseReturnValue:
     target = request.args.get("next")
     if request.method == "GET":
         # Whoever comes from elsewhere has not the review page before their eyes: they get to see it first.
-        pending.mark_reviewed(session, target == url_for("redemption.review"))
+        if target != url_for("redemption.review"):
+            pending.mark_reviewed(session, False)
         if current_contact() is not None:
             return see_other(_after(target))
     form = SignInForm()
     if form.validate_on_submit():
         try:
-            contact_id = _checked(form)
+            contact_id, epoch = _checked(form)
         except Invalid as refused:
             form.show(refused)
         else:
-            begin_session(contacts.get(contact_id))
+            begin_session(contact_id, epoch)
             return _redeem_or_go_on(contact_id, target)
     status = form.refusal() if form.errors else 200
     intent = pending.recall(session) if site().redeems else None
@@ -53,25 +54,25 @@ def sign_in() -> ResponseReturnValue:
         status=status,
         form=form,
         invited=intent is not None,
-        accepts=intent is not None and intent.reviewed,
+        accepts=intent.mark if intent is not None and intent.reviewed else "",
         redeems=site().redeems,
-        open_registration=_open(),
+        open_registration=registers_openly(),
     )
 
 
-def _checked(form: SignInForm) -> int:
-    """The id of the contact whose password was typed. Raises Invalid with one answer for every kind of failure."""
+def _checked(form: SignInForm) -> tuple[int, int]:
+    """Id and epoch of the contact whose password was typed. Raises Invalid, one answer for every kind of failure."""
     found = identity.sign_in(form.identifier.data)
-    account = str(found.contact_id) if found else identity.identifier_key(form.identifier.data)
+    account = identity.throttled_as(found.contact_id if found else None, form.identifier.data)
     throttle.check("contact", account, request.remote_addr)
     stored = identity_services.checked(found, form.password.text)
     if found is not None and stored is not None:
         rehashed = identity_services.renewed(stored, form.password.text)
         with transaction():
-            good = identity_services.signed_in(found.contact_id, stored, rehashed, request.remote_addr, clock.now())
-        if good:
+            epoch = identity_services.signed_in(found.contact_id, stored, rehashed, request.remote_addr, clock.now())
+        if epoch is not None:
             throttle.succeeded("contact", account, request.remote_addr)
-            return found.contact_id
+            return found.contact_id, epoch
     limited = throttle.failed("contact", account, request.remote_addr)
     with transaction():
         identity_services.sign_in_failed(found, request.remote_addr, clock.now(), limited=limited)
@@ -82,7 +83,7 @@ def _redeem_or_go_on(contact_id: int, target: str | None) -> Response:
     intent = pending.recall(session) if site().redeems else None
     if intent is None:
         return see_other(_after(target))
-    if intent.reviewed:
+    if intent.reviewed and was_shown(intent):
         try:
             with transaction():
                 services.accept(intent, contact_id, ip=request.remote_addr, now=clock.now())
@@ -111,14 +112,13 @@ def sign_up() -> ResponseReturnValue:
     """Create a sign-in: for the invitation that is waiting, or for anybody where registration is open."""
     if not site().registration_enabled:
         abort(404)
-    intent = pending.recall(session) if site().redeems else None
+    intent, opened = _waiting()
     if current_contact() is not None:
         return see_other(url_for("redemption.review" if intent else "identity.profile"))
-    if intent is None and not _open():
+    if intent is None and not registers_openly():
         return see_other(url_for("redemption.code")) if site().redeems else abort(404)
-    if intent is not None and request.method == "GET" and not intent.reviewed:
+    if (intent is not None and request.method == "GET" and not intent.reviewed) or not was_shown(intent):
         return see_other(url_for("redemption.review"))
-    opened = queries.opened(intent, clock.now())
     offer = queries.offer(opened, None) if opened else None
     if intent is not None and (offer is None or offer.opened.over or offer.standing not in SIGN_UP_IS_FOR):
         return _not_by_signing_up(offer)
@@ -132,6 +132,17 @@ def sign_up() -> ResponseReturnValue:
             return refusal(refused.reason)
     status = form.refusal() if form.errors else 200
     return render("redemption/sign_up.html", status=status, form=form, offer=offer)
+
+
+def _waiting() -> tuple[pending.Intent | None, queries.Opened | None]:
+    """The invitation that is waiting, if any. One that is over keeps nobody from open registration."""
+    intent = pending.recall(session) if site().redeems else None
+    opened = queries.opened(intent, clock.now())
+    over = intent is not None and (opened is None or opened.over is not None)
+    if over and request.method == "GET" and registers_openly():
+        pending.forget(session)
+        return None, None
+    return intent, opened
 
 
 def _not_by_signing_up(offer: queries.Offer | None) -> Response:
@@ -152,13 +163,9 @@ def _sign_up(form: SignUpForm, offer: queries.Offer | None) -> Response:
     ip, now = request.remote_addr, clock.now()
     with transaction():
         contact = services.sign_up(intent, new, ip=ip, now=now) if intent else services.register(new, ip=ip, now=now)
-        contact_id = contact.id
-    begin_session(contacts.get(contact_id))
+        whose = contact.id, contact.epoch
+    begin_session(*whose)
     if intent is not None:
         return accepted(intent)
     toast = _("Welcome. We have sent you an e-mail: please open the link in it to confirm your address.")
     return see_other(url_for("identity.profile"), toast)
-
-
-def _open() -> bool:
-    return site().registration_enabled and site().open_registration

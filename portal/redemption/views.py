@@ -1,6 +1,6 @@
 """The pages of redeeming: home, the typed code, the mailed link, the review, accepting, the welcome."""
 
-from flask import Blueprint, abort, request, session, url_for
+from flask import Blueprint, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -12,9 +12,10 @@ from portal.invitations.messages import expires_text
 from portal.invitations.models import SINGLE
 from portal.kernel import clock, codes
 from portal.kernel.db import transaction
+from portal.kernel.errors import NotFound
 from portal.redemption import pending, queries, services
 from portal.redemption.forms import CodeForm, SignUpForm, StrangerSignUpForm
-from portal.redemption.guard import check_codes, code_failed, while_redeeming_is_on
+from portal.redemption.guard import check_codes, code_failed, registers_openly, while_redeeming_is_on
 from portal.redemption.pending import Intent
 from portal.redemption.services import Refused
 from portal.redemption.status import OVER, Reason, Standing
@@ -31,7 +32,7 @@ def home() -> ResponseReturnValue:
     """What this site is, and the ways in."""
     pending.mark_reviewed(session, False)
     form = CodeForm(formdata=None) if site().redeems else None
-    return render("redemption/home.html", form=form, open_registration=_open())
+    return render("redemption/home.html", form=form, open_registration=registers_openly())
 
 
 @bp.route("/redeem", methods=["GET", "POST"])
@@ -53,7 +54,7 @@ def register() -> ResponseReturnValue:
     """The reference product's link: a code, and where to go afterwards."""
     typed = request.args.get("invitation")
     if not typed:
-        return see_other(url_for("sign_in.sign_up" if _open() else "redemption.code"))
+        return see_other(url_for("sign_in.sign_up" if registers_openly() else "redemption.code"))
     return _typed(typed, local_target(request.args.get("returnurl"), "") or None)
 
 
@@ -95,7 +96,9 @@ def link(token: str) -> ResponseReturnValue:
     """A mailed link: into the session with it. Nothing else changes, for mail scanners open links too."""
     found = links.resolve(token)
     if found is None:
-        abort(404)
+        raise NotFound(
+            _("This link is incomplete, or a newer one took its place. Please open the newest e-mail you have.")
+        )
     fingerprint = pending.of_link(found.invitation.link_version, found.contact.email1_key)
     pending.remember(session, Intent(pending.LINK, found.invitation.id, found.contact.id, fingerprint))
     return see_other(url_for("redemption.review"))
@@ -138,6 +141,9 @@ def accept() -> ResponseReturnValue:
         return see_other(url_for("redemption.welcome" if person else "redemption.code"))
     if person is None:
         return see_other(url_for("redemption.review"))
+    if not was_shown(intent):
+        toast = _("You have opened another invitation since. Please look at this one first.")
+        return see_other(url_for("redemption.review"), toast, "info")
     person_id = person.id
     try:
         with transaction():
@@ -145,6 +151,13 @@ def accept() -> ResponseReturnValue:
     except Refused as refused:
         return refusal(refused.reason)
     return accepted(intent)
+
+
+def was_shown(intent: Intent | None) -> bool:
+    """Whether the page that sends this form spoke of this invitation. Another tab, or another site's link, may have
+    brought another one since: nobody accepts what they have not seen."""
+    mark = intent.mark if intent else ""
+    return request.form.get("seen", mark) == mark
 
 
 def accepted(intent: Intent) -> Response:
@@ -191,7 +204,3 @@ def welcome() -> ResponseReturnValue:
         return see_other(url_for("identity.profile"))
     account, roles = queries.given(redemption)
     return render("redemption/welcome.html", contact=signed_in(), account=account, roles=roles)
-
-
-def _open() -> bool:
-    return site().registration_enabled and site().open_registration

@@ -1,17 +1,21 @@
 """A forgotten password: the asker learns nothing, the link works once, for one address, for thirty minutes."""
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from portal.contacts.models import Contact
-from portal.identity import handlers, links, messages
+from portal.identity import handlers, links, messages, services
 from portal.identity.models import Credential, OneTimeLink
 from portal.jobs.models import Job
 from portal.journal.models import JournalEntry
 from portal.kernel import clock
+from portal.kernel.actor import Actor
 from portal.kernel.db import db, transaction
+from portal.kernel.errors import Invalid
 from portal.mail.models import Message
 from portal.mail.outbox import Cancelled
 from tests.support import make
@@ -234,3 +238,29 @@ def test_every_mail_of_this_slice_can_be_written(client: Client, anna: Contact) 
         link = prepared.values.get("link")
         assert link is None or (link in rendered.text and link in rendered.html)
     assert links.LIVES[links.RESET].total_seconds() == 1800
+
+
+def test_an_old_password_changes_nothing_beside_a_reset(app: Flask, client: Client, anna: Contact) -> None:
+    number, old = anna.id, db.session.get_one(Credential, anna.id).password_hash
+    token = reset_link(client).rpartition("/")[2]
+    refused: list[Invalid] = []
+
+    def change() -> None:
+        with app.app_context():
+            try:
+                with transaction():
+                    services.change_password(
+                        number, old, "the attacker's", Actor("contact", number, "", None), clock.now()
+                    )
+            except Invalid as fault:
+                refused.append(fault)
+
+    attacker = Thread(target=change)
+    with transaction():
+        services.reset_password(token, "the owner's", None, clock.now())
+        attacker.start()
+        attacker.join(0.5)  # it has read what it wants to change, or waits
+    attacker.join()
+    assert len(refused) == 1
+    assert db.session.get_one(Credential, number, populate_existing=True).password_hash == "the owner's"
+    assert db.session.get_one(Contact, number, populate_existing=True).epoch == 1

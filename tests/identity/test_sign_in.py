@@ -208,3 +208,24 @@ def test_staff_and_contacts_are_two_sign_ins(sign_in_as: Callable[..., Client], 
     assert staff.get("/profile").status_code == 303
     contact = sign_in_as(anna)
     assert contact.get("/staff/").status_code == 303
+
+
+@pytest.mark.sqlite_only
+def test_failures_for_somebodys_number_do_not_lock_them_out(client: Client, anna: Contact) -> None:
+    for _ in range(10):
+        client.post_form("/sign-in", {"identifier": str(anna.id), "password": "wrong"})
+    assert client.post_form("/sign-in", {"identifier": "anna", "password": make.PASSWORD}).status_code == 303
+
+
+def test_whoever_is_shut_out_while_signing_in_is_not_signed_in(
+    client: Client, anna: Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = anna.id
+
+    def meanwhile(*_: object) -> None:
+        with transaction():
+            db.session.get_one(Contact, number).epoch += 1
+
+    monkeypatch.setattr("portal.web.throttle.succeeded", meanwhile)
+    assert client.post_form("/sign-in", {"identifier": "anna", "password": make.PASSWORD}).status_code == 303
+    assert client.get("/profile").status_code == 303

@@ -9,7 +9,7 @@ from portal.kernel.db import db, transaction
 from portal.web.sessions import ServerSession
 from tests.redemption import ways
 from tests.support import make
-from tests.support.clients import Client, location
+from tests.support.clients import Client, filled, location
 from tests.support.clock import FrozenClock
 
 pytestmark = pytest.mark.sqlite_only
@@ -195,6 +195,14 @@ def test_signing_in_from_elsewhere_shows_the_review_page_first(client: Client, a
     assert ways.accept(client).status_code == 303
 
 
+def test_an_address_that_says_so_is_not_the_review_page(client: Client, anna: Contact) -> None:
+    ways.open_link(client, make.make_invitation(anna), anna)
+    page = "/sign-in?next=/redeem/review"
+    signed_in = client.post_form(page, {"identifier": "anna", "password": make.PASSWORD})
+    assert location(signed_in) == "/redeem/review"
+    assert ways.redemptions() == []
+
+
 def test_signing_in_as_the_wrong_person_leads_to_the_page_that_says_so(client: Client, anna: Contact) -> None:
     make.make_contact("Alice", "Before", username="alice")
     ways.open_link(client, make.make_invitation(anna), anna)
@@ -272,3 +280,32 @@ def test_a_local_target_is_kept(client: Client, anna: Contact, target: str) -> N
     client.get("/register", query_string={"invitation": make.code_of(invitation), "returnurl": target})
     assert ways.sign_in(client, "anna").headers["Location"] == target
     assert ways.redemptions() == [(invitation.id, anna.id)]
+
+
+def planted(browser: Client) -> None:
+    """Another tab, or another site's link, brings another invitation and has its review page drawn."""
+    other = make.make_invitation(type="group", redeemable_by="anyone", account=make.make_account("Elsewhere"))
+    browser.get(f"/redeem?code={make.code_of(other)}")
+    browser.get("/redeem/review")
+
+
+def test_nobody_accepts_another_invitation_than_the_one_on_the_page(sign_in_as: SignInAs, anna: Contact) -> None:
+    browser = sign_in_as(anna)
+    ways.open_link(browser, make.make_invitation(anna), anna)
+    shown = filled(browser.page("/redeem/review").form("/redeem/accept"), {})
+    planted(browser)
+    refused = browser.post("/redeem/accept", data=shown)
+    assert location(refused) == "/redeem/review"
+    assert "You have opened another invitation since." in browser.follow(refused).text
+    assert ways.redemptions() == []
+    assert location(browser.post_form("/redeem/accept", page="/redeem/review")) == "/welcome"
+
+
+@pytest.mark.parametrize("page", ["/sign-in", "/sign-in?next=/redeem/review"])
+def test_nobody_accepts_by_signing_in_what_the_page_did_not_speak_of(client: Client, anna: Contact, page: str) -> None:
+    ways.open_link(client, make.make_invitation(anna), anna)
+    client.page("/redeem/review")
+    shown = filled(client.page(page).form("/sign-in"), {"identifier": "anna", "password": make.PASSWORD})
+    planted(client)
+    assert location(client.post(page, data=shown)) == "/redeem/review"
+    assert ways.redemptions() == []

@@ -231,3 +231,24 @@ def test_redeeming_can_be_switched_off_and_signing_in_stays(
     again = new_client()
     assert ways.sign_in(again, "anna", page="/").status_code == 303
     assert again.page("/profile").heading == contact.name
+
+
+@pytest.mark.parametrize(
+    ("address", "statuses"),
+    [
+        ("2001:db8:1:2::{0:x}", [404] * 10 + [429] * 2),
+        ("2001:db8:1:{0:x}::1", [404] * 12),
+        ("::ffff:192.0.2.{0}", [404] * 12),
+    ],
+)
+def test_the_addresses_of_one_household_count_together(client: Client, address: str, statuses: list[int]) -> None:
+    token = client.token("/redeem")
+    answers = [
+        client.post(
+            "/redeem",
+            data={"csrf_token": token, "code": UNKNOWN},
+            environ_overrides={"REMOTE_ADDR": address.format(number)},
+        ).status_code
+        for number in range(12)
+    ]
+    assert answers == statuses

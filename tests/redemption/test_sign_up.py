@@ -7,6 +7,7 @@ import pytest
 from portal.contacts.models import Contact
 from portal.identity import links as one_time
 from portal.identity.models import Credential, OneTimeLink
+from portal.invitations.models import Invitation
 from portal.journal.models import JournalEntry
 from portal.kernel import clock, passwords
 from portal.kernel.db import db, transaction
@@ -14,7 +15,7 @@ from portal.kernel.secrets_ import new_public_id
 from portal.mail.models import Message
 from tests.redemption import ways
 from tests.support import make
-from tests.support.clients import Client, location
+from tests.support.clients import Client, filled, location
 from tests.support.clock import FrozenClock
 from tests.support.pages import Page
 
@@ -334,6 +335,16 @@ def test_whoever_comes_to_sign_up_from_elsewhere_sees_the_invitation_first(clien
 
 
 @pytest.mark.sqlite_only
+def test_an_invitation_that_is_over_keeps_nobody_from_open_registration(client: Client, anna: Contact) -> None:
+    make.set_site(open_registration=True)
+    client.get(ways.link_of(make.make_invitation(anna, sent=True, deactivated=True), anna))
+    assert client.get("/redeem/review").status_code == 410
+    assert location(ways.sign_up(client, page="/sign-up")) == "/profile"
+    assert ways.redemptions() == []
+    assert anna.id not in ways.sign_ins()
+
+
+@pytest.mark.sqlite_only
 def test_open_registration_is_nothing_while_registration_is_off(client: Client) -> None:
     make.set_site(open_registration=True, registration_enabled=False)
     assert client.get("/sign-up").status_code == 404
@@ -352,3 +363,47 @@ def test_the_password_is_kept_as_an_argon2id_hash_alone(client: Client, anna: Co
     stored = db.session.get_one(Credential, anna.id).password_hash
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert passwords.verify_password(stored, make.PASSWORD)
+
+
+@pytest.mark.sqlite_only
+def test_a_sign_up_is_for_the_invitation_on_its_page(client: Client, anna: Contact, dump: Callable[[], object]) -> None:
+    ways.open_link(client, make.make_invitation(anna), anna)
+    shown = filled(client.page("/redeem/review").form("/sign-up"), ways.NEW)
+    other = make.make_contact("Ben", "Other")
+    ways.open_link(client, make.make_invitation(other), other)
+    before = dump()
+    assert location(client.post("/sign-up", data=shown)) == "/redeem/review"
+    assert dump() == before
+
+
+def test_what_was_accepted_by_a_code_in_ones_name_does_not_keep_the_claim_alive(
+    client: Client, new_client: Callable[[], Client], anna: Contact
+) -> None:
+    group = make.make_invitation(anna, make.make_contact(), type="group", redeemable_by="invited")
+    prepare_attack(anna, client)
+    ways.type_code(client, group)
+    assert location(ways.accept(client)) == "/welcome"
+    owner = new_client()
+    ways.open_link(owner, group, anna)
+    assert location(ways.sign_up(owner, page="/sign-up", username="anna")) == "/welcome"
+    assert ways.sign_ins() == {anna.id: "anna"}
+    assert client.get("/profile").status_code == 303
+    assert ways.used(group) == 1
+    assert db.session.get_one(Contact, anna.id).email1_verified_at is not None
+
+
+def test_it_is_not_taken_over_by_the_link_of_an_invitation_that_is_over(
+    client: Client, new_client: Callable[[], Client], anna: Contact
+) -> None:
+    group = make.make_invitation(anna, make.make_contact(), type="group", redeemable_by="invited")
+    prepare_attack(anna, client)
+    ways.type_code(client, group)
+    ways.accept(client)
+    owner = new_client()
+    ways.open_link(owner, group, anna)
+    owner.get("/redeem/review")
+    shown = filled(owner.page("/sign-up").form("/sign-up"), ways.NEW)
+    with transaction():
+        db.session.get_one(Invitation, group.id).deactivated_at = clock.now()
+    assert owner.post("/sign-up", data=shown).status_code in (409, 410)
+    assert ways.sign_ins() == {anna.id: "attacker"}
