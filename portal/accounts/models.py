@@ -20,4 +20,5 @@ class Account(Base):
     updated_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
 
-    __table_args__ = (Index("ix_account_name_key_id", "name_key", "id"),)
+    # A deleted account's number never returns: its journal would be another's.
+    __table_args__ = (Index("ix_account_name_key_id", "name_key", "id"), {"sqlite_autoincrement": True})

@@ -23,3 +23,6 @@ class WebRole(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
+
+    # A deleted role's number never returns: its journal and what redemptions gave would be another's.
+    __table_args__ = {"sqlite_autoincrement": True}

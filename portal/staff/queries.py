@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from portal.jobs.models import Job
 from portal.jobs.presence import QUIET_AFTER, last_seen
-from portal.kernel.db import LARGEST_ID, db
+from portal.kernel.db import db, load
 from portal.kernel.errors import NotFound
 from portal.kernel.secrets_ import token_id
 from portal.settings.queries import ring
@@ -28,11 +28,23 @@ def by_email(key: str) -> StaffMember | None:
     return db.session.scalar(select(StaffMember).where(StaffMember.email_key == key))
 
 
-def get(staff_id: int) -> StaffMember:
-    """The staff member; raises NotFound."""
-    member = db.session.get(StaffMember, staff_id) if staff_id <= LARGEST_ID else None
+def get(staff_id: int, *, lock: bool = False) -> StaffMember:
+    """The staff member; with `lock` nobody else changes them before this transaction ends. Raises NotFound."""
+    member = load(StaffMember, staff_id, lock=lock)
     if member is None:
         raise NotFound
+    return member
+
+
+def held(staff_id: int) -> StaffMember:
+    """The staff member, locked together with the owners, so that none of them changes before this transaction ends.
+
+    Always locked in the same order, so that two who change each other never wait for each other. Raises NotFound.
+    """
+    member = get(staff_id)
+    theirs = or_(StaffMember.id == staff_id, StaffMember.role == StaffRole.OWNER)
+    locked = select(StaffMember).where(theirs).order_by(StaffMember.id).with_for_update()
+    db.session.scalars(locked.execution_options(populate_existing=True)).all()
     return member
 
 

@@ -89,7 +89,7 @@ def deactivate(staff_id: int, heir_id: int | None, by: Actor, now: datetime) -> 
     Raises Conflict for oneself, for the last owner, and for somebody who is inactive already; Invalid for an
     heir who may not own invitations.
     """
-    member = queries.get(staff_id)
+    member = queries.held(staff_id)
     if heir_id is not None and (heir_id == staff_id or not queries.may_own(heir_id)):
         raise Invalid({"to": _("Please choose from the list.")})
     if by.kind == "staff" and by.id == member.id:
@@ -108,7 +108,7 @@ def deactivate(staff_id: int, heir_id: int | None, by: Actor, now: datetime) -> 
 
 def activate(staff_id: int, by: Actor, now: datetime) -> StaffMember:
     """They may sign in again, with the password they had; raises Conflict when they may already."""
-    member = queries.get(staff_id)
+    member = queries.held(staff_id)
     if member.active:
         raise Conflict(_("%(name)s is active already.", name=member.name))
     member.active = True
@@ -175,7 +175,7 @@ def sign_in(staff_id: int, hashes: tuple[str, str | None], now: datetime, ip: st
 
     `hashes` are the one it was checked against, and a better one to keep from now on, if any.
     """
-    member = queries.get(staff_id)
+    member = queries.get(staff_id, lock=True)
     seen, better = hashes
     if not member.active or member.password_hash != seen:
         return None
@@ -197,7 +197,7 @@ def sign_in_failed(account: str, now: datetime, ip: str | None, *, limited: bool
 
 def change_password(staff_id: int, password_hash: str, by: Actor, now: datetime) -> StaffMember:
     """Another password; all sessions end, the caller renews the one it came from."""
-    member = queries.get(staff_id)
+    member = queries.get(staff_id, lock=True)
     member.password_hash = password_hash
     member.epoch += 1
     member.version += 1
@@ -219,7 +219,7 @@ def about(member: StaffMember) -> Record:
 
 
 def _fresh(staff_id: int, version: int) -> StaffMember:
-    member = queries.get(staff_id)
+    member = queries.held(staff_id)
     if member.version != version:
         raise Stale(_("Somebody else changed this in the meantime."))
     return member

@@ -168,3 +168,11 @@ def test_the_page_shows_the_first_fifty_contacts_and_leads_to_the_rest(sign_in_a
     rest = viewer.page(page.link("Show all 51 contacts"))
     assert rest.heading == "Contacts of Acme"
     assert "51 contacts" in rest.text
+
+
+def test_the_number_of_a_deleted_account_never_returns(app: Any) -> None:
+    with transaction():
+        gone = services.create("Acme", SYSTEM, clock.now()).id
+        services.delete(gone, SYSTEM, clock.now())
+    with transaction():
+        assert services.create("Umbrella", SYSTEM, clock.now()).id > gone

@@ -258,3 +258,14 @@ def test_those_who_only_look_can_change_nothing(sign_in_as: Any, who: str) -> No
 def flat(values: dict[str, list[str]]) -> dict[str, Any]:
     """Form values as the test client posts them."""
     return dict(values)
+
+
+def test_another_account_of_the_same_name_is_a_deed(sign_in_as: Any) -> None:
+    one, two = make.make_account("Acme"), make.make_account("Acme")
+    number = make.make_contact("Anna", account=one).id
+    assert sign_in_as("manager").post_form(f"/staff/contacts/{number}/edit", {"account": two.id}).status_code == 303
+    contact = db.session.get_one(Contact, number)
+    assert (contact.account_id, contact.version) == (two.id, 2)
+    deeds = select(JournalRecord.record_id).join(JournalEntry).where(JournalEntry.action == "contact.updated")
+    of_accounts = deeds.where(JournalRecord.kind == "account").order_by(JournalRecord.record_id)
+    assert db.session.scalars(of_accounts).all() == [one.id, two.id]

@@ -218,3 +218,11 @@ def test_implicit_and_unknown_roles_are_given_by_nobody(app: Any) -> None:
         assert set(refused.value.fields) == {"web_roles"}
     assert queries.authenticated() == ["Authenticated Users"]
     assert not set(implicit_ids()) & set(make.ids(queries.grantable("owner")))
+
+
+def test_the_number_of_a_deleted_role_never_returns(app: Any) -> None:
+    with transaction():
+        gone = services.create(services.RoleValues("Supplier"), SYSTEM, clock.now()).id
+        services.delete(gone, SYSTEM, clock.now())
+    with transaction():
+        assert services.create(services.RoleValues("Boss"), SYSTEM, clock.now()).id > gone

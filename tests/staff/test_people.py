@@ -1,7 +1,9 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
@@ -11,9 +13,10 @@ from portal.journal.models import JournalEntry
 from portal.kernel import clock
 from portal.kernel.actor import SYSTEM, Actor
 from portal.kernel.db import db, transaction
-from portal.kernel.errors import Conflict, Invalid
+from portal.kernel.errors import Conflict, Invalid, Stale
 from portal.staff import queries, services
 from portal.staff.models import StaffMember
+from portal.staff.services import StaffValues
 from portal.web.sessions import ServerSession
 from tests.support.clients import Client, location
 from tests.support.make import make_contact, make_invitation, make_staff
@@ -201,6 +204,29 @@ def test_two_owners_cannot_take_the_role_from_each_other_at_once(app: Flask) -> 
 
     with ThreadPoolExecutor(2) as crowd:
         assert sorted(crowd.map(demote, pairs)) == ["done", "refused"]
+
+
+def test_of_two_edits_at_once_the_second_is_stale(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    by, number = make_staff("owner").actor(None), make_staff("manager").id
+    both, check = Barrier(2, timeout=1), services._check
+
+    def slowly(*values: Any) -> None:
+        with suppress(BrokenBarrierError):  # the other one waits for its turn, or refuses by itself
+            both.wait()
+        check(*values)
+
+    def edit(name: str) -> str:
+        with app.app_context():
+            try:
+                with transaction():
+                    services.change(number, StaffValues(f"{name}@staff.example", name, "manager"), 1, by, clock.now())
+            except Stale:
+                return "stale"
+            return "saved"
+
+    monkeypatch.setattr(services, "_check", slowly)
+    with ThreadPoolExecutor(2) as crowd:
+        assert sorted(crowd.map(edit, ["one", "two"])) == ["saved", "stale"]
 
 
 def test_changes_are_journalled_with_both_values(owner: Client, persona: Any) -> None:

@@ -105,7 +105,7 @@ def test_all_processes_share_the_counters(live_server: Any) -> None:
     from urllib.parse import urlencode
     from urllib.request import HTTPCookieProcessor, build_opener
 
-    server = live_server(workers=3, threads=1)
+    server = live_server(workers=3)
     answers = []
     for _ in range(11):
         opener = build_opener(HTTPCookieProcessor(CookieJar()))

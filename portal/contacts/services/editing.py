@@ -72,6 +72,8 @@ def update(contact_id: int, values: ContactValues, version: int, by: StaffActor,
     _replace_roles(contact, values.web_roles, by, now)
     after = _facts(contact)
     changes = {field: [before[field], after[field]] for field in before if before[field] != after[field]}
+    if contact.account_id != account_before:
+        changes["account"] = [before["account"], after["account"]]  # two accounts may have the same name
     if not changes:
         return contact
     contact.version += 1
