@@ -4,7 +4,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 5000
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 ASSETS := $(shell find static -type f ! -name '*.br' ! -name '*.gz')
@@ -21,7 +21,7 @@ run: .venv/ready .venv/static ## Serve the portal, with demo data on the first s
 	@exec $(BIN)/portal serve --host $(HOST) --port $(PORT)
 
 test: .venv/ready-dev .venv/static ## Run the tests (ARGS= goes to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup $(ARGS)
 
 test-long: .venv/ready-dev .venv/static ## Run all tests with the full counts: races, kills, slow servers
 	@$(BIN)/python -m pytest -m "" $(ARGS)
@@ -51,6 +51,7 @@ clean: ## Remove the environment and everything built; instance/ stays
 	@find portal tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 .venv: .venv/ready ## Make the environment only
+	@:
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

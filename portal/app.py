@@ -62,7 +62,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         PORTAL_SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={} if sqlite else {"pool_pre_ping": True},
+        # A failed statement is logged without its values: they hold what people typed.
+        SQLALCHEMY_ENGINE_OPTIONS={"hide_parameters": True, "pool_pre_ping": not sqlite},
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
         MAX_FORM_PARTS=1_000,
         TRUSTED_HOSTS=sorted({urlsplit(settings.base_url).hostname or "", *LOOPBACK[:2], "[::1]"}),

@@ -35,9 +35,10 @@ class BadSettings(Exception):
         self.faults = faults
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
-    """Everything an operator can set, checked. `timezone` is the site's zone until its owner chooses one."""
+    """Everything an operator can set, checked; it holds secrets, so it does not print. `timezone` is the site's zone
+    until its owner chooses one."""
 
     instance: Path
     secret_key: str
@@ -194,7 +195,7 @@ def _mail_url(url: str, faults: list[str]) -> str:
 def _mail_from(value: str, faults: list[str]) -> str:
     addresses = [address for _, address in getaddresses([value])]
     plain = len(addresses) == 1 and re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", addresses[0])
-    if any(ord(c) < 32 for c in value) or not plain:
+    if any(ord(c) < 32 for c in value) or not plain or not addresses[0].isascii():
         faults.append("PORTAL_MAIL_FROM: must look like Portal <portal@example.org>")
     return value
 

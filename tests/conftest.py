@@ -19,7 +19,7 @@
 `frozen_clock`     time stands still at 2026-11-20 12:00 UTC until `frozen_clock.move(minutes=5)` or `.set(instant)`.
 `statements`       `with statements() as sent: …; assert len(sent) <= 12`
 `dump`             `before = dump(); …; assert dump() == before`: all rows of all tables but sessions and rate limits.
-`live_server`      `live_server(workers=4)` → real gunicorn on the test's database: `.url`, `.pid`, `.kill()`, `.log`;
+`live_server`      `live_server(workers=4)` → `portal web` (gunicorn) on the test's database: `.url`, `.kill()`, `.log`;
                    `live_worker()` → `portal worker` beside it. `live_environment(**more)` → what such processes get.
 `smtp`             the SMTP twin of tests/twins/smtp.py.
 
@@ -33,9 +33,10 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 
 from portal.app import create_app
@@ -52,6 +53,7 @@ from tests.support.live import Process, Server, worker
 from tests.support.network import only_loopback
 from tests.support.postgres import NoPostgres, quick_folder, temporary_postgres
 from tests.support.statements import statements as count_statements
+from tests.twins.smtp import SmtpTwin, running
 
 STAFF_PERSONAS = ("owner", "manager", "editor", "viewer")
 CONTACT_PERSONAS = ("invitee", "stranger")
@@ -293,9 +295,9 @@ def live_server(
     """Starts real servers on the test's database; they end with the test."""
     started: list[Process] = []
 
-    def start(workers: int = 2, threads: int = 4, **more: str) -> Server:
+    def start(workers: int = 2, **more: str) -> Server:
         log = tmp_path / f"server{len(started)}.log"
-        started.append(Server(live_environment(**more), log, workers=workers, threads=threads))
+        started.append(Server(live_environment(**more), log, workers=workers))
         return started[-1]  # type: ignore[return-value]
 
     yield start
@@ -317,6 +319,30 @@ def live_worker(
     yield start
     for process in started:
         process.stop()
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpTwin]:
+    """A real SMTP server on the loopback interface that behaves as the test tells it to."""
+    with running() as twin:
+        yield twin
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords() -> Iterator[None]:
+    """Argon2 keeps its full cost, but what it found right once in this run is remembered: everybody in the tests has
+    the same password, and verifying it a thousand times shows nothing more."""
+    verify, right = PasswordHasher.verify, set()
+
+    def remembering(self: PasswordHasher, stored: str | bytes, typed: str | bytes) -> Literal[True]:
+        if (stored, typed) not in right:
+            verify(self, stored, typed)
+            right.add((stored, typed))
+        return True
+
+    PasswordHasher.verify = remembering  # type: ignore[method-assign]
+    yield
+    PasswordHasher.verify = verify  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)

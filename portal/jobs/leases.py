@@ -3,23 +3,28 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, TextClause, text, update
+from sqlalchemy import ColumnElement, Table, TextClause, case, text, update
 
 from portal.kernel.db import execute_dml
 
 # Longer than any single step of a delivery; a living worker renews what it holds long before.
 LEASE = timedelta(seconds=120)
+# What a worker was in the middle of when it died goes behind what it merely held: should it be what killed the
+# worker, the others still get their turn.
+AFTER_A_DEATH = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class Leased:
     """A table with the columns `state`, `worker`, `lease_until` and `due_at`; `held` is the state of a row in
-    somebody's hands, `waiting` the one it returns to."""
+    somebody's hands, `waiting` the one it returns to; `begun` names a column that is true while work is under way."""
 
     table: Table
     held: str
     waiting: str
+    begun: str | None = None
 
     def renew(self, worker: str, now: datetime) -> int:
         """Make the leases of a living worker new. All of these are called inside `transaction()`."""
@@ -36,7 +41,10 @@ class Leased:
         return self._free(now, self.table.c.lease_until < now, self.table.c.worker.not_in(list(alive)))
 
     def _free(self, now: datetime, *which: ColumnElement[bool]) -> int:
-        values = {"state": self.waiting, "worker": None, "lease_until": None, "due_at": now}
+        due_at: Any = now
+        if self.begun is not None:
+            due_at = case((self.table.c[self.begun], now + AFTER_A_DEATH), else_=now)
+        values = {"state": self.waiting, "worker": None, "lease_until": None, "due_at": due_at}
         return execute_dml(update(self.table).where(self._is_held, *which).values(**values))
 
     @property

@@ -26,7 +26,7 @@ class KeyMissing(Exception):
     """A stored value names a key that the ring does not hold."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KeyRing:
     """Master keys by id; `current` is the one that new values are made with, the others still verify."""
 

@@ -19,7 +19,7 @@ from portal.kernel.db import db, transaction
 from portal.mail import letters, queries, states
 from portal.mail.framing import Unframeable
 from portal.mail.outbox import Cancelled
-from portal.mail.states import Begun, Written
+from portal.mail.states import Held, Written
 from portal.mail.transport import Away, Line, Misconfigured, Postponed, Refused, parse
 from portal.settings.queries import operator
 
@@ -41,10 +41,10 @@ def turn(worker: str, stopping: Callable[[], bool]) -> bool:
         batches = 0
         while batches * BATCH < PER_LINE and not stopping():
             with transaction():
-                ids = states.claim(worker, clock.now(), BATCH)
-            if not ids:
+                claimed = states.claim(worker, clock.now(), BATCH)
+            if not claimed:
                 return False
-            if not _Batch(worker, line, ids, stopping).deliver():
+            if not _Batch(line, claimed, stopping).deliver():
                 break
             batches += 1
     return True
@@ -53,8 +53,8 @@ def turn(worker: str, stopping: Callable[[], bool]) -> bool:
 class _Batch:
     """Messages in this worker's hands, sent one after the other."""
 
-    def __init__(self, worker: str, line: Line, ids: list[int], stopping: Callable[[], bool]) -> None:
-        self.worker, self.line, self.ids, self.stopping = worker, line, ids, stopping
+    def __init__(self, line: Line, claimed: list[Held], stopping: Callable[[], bool]) -> None:
+        self.line, self.claimed, self.stopping = line, claimed, stopping
         self.kept = operator().keeps_mail
         self.goes_on = True
 
@@ -67,7 +67,7 @@ class _Batch:
                 return self.goes_on
             mark = self._send(begun)
 
-    def _commit(self, mark: Mark | None) -> Begun | None:
+    def _commit(self, mark: Mark | None) -> Held | None:
         """Mark the message before, begin the next. A mark is never given up: without it the message goes out twice."""
         while True:
             try:
@@ -78,20 +78,21 @@ class _Batch:
                 log.exception("mail.mark_waits")
                 sleep(1)
 
-    def _mark_and_begin(self, mark: Mark | None) -> Begun | None:
-        begun, left = None, list(self.ids)
+    def _mark_and_begin(self, mark: Mark | None) -> Held | None:
+        begun, left = None, list(self.claimed)
         with transaction():
             if mark is not None:
                 mark()
             if self.stopping() or not self.goes_on:
-                states.put_back_unbegun(left, self.worker, clock.now())
+                states.put_back_unbegun(left, clock.now())
                 left = []
             while left and begun is None:
-                begun = states.begin(left.pop(0), self.worker, clock.now())
-        self.ids = left
+                held = left.pop(0)
+                begun = held if states.begin(held, clock.now()) else None
+        self.claimed = left
         return begun
 
-    def _send(self, begun: Begun) -> Mark:
+    def _send(self, begun: Held) -> Mark:
         """Try one message; returns how to mark what came of it."""
         try:
             written = letters.write(begun.id, clock.now())
@@ -108,7 +109,7 @@ class _Batch:
             return _mark(states.sent, begun, written, _("Kept in the outbox; nothing left this machine."))
         return self._hand_over(begun, written)
 
-    def _hand_over(self, begun: Begun, written: Written) -> Mark:
+    def _hand_over(self, begun: Held, written: Written) -> Mark:
         try:
             answer = self.line.deliver(written.sender, written.to, written.data)
         except Refused as fault:
@@ -123,19 +124,19 @@ class _Batch:
         log.info("mail.sent", message=begun.id)
         return _mark(states.sent, begun, written, answer)
 
-    def _wait(self, begun: Begun, written: Written, answer: str) -> Mark:
+    def _wait(self, begun: Held, written: Written, answer: str) -> Mark:
         """The server is away: the whole batch waits."""
         log.warning("mail.server_away", answer=answer)
-        rest, self.ids = self.ids, []
+        rest, self.claimed = self.claimed, []
 
         def mark() -> None:
             states.postponed(begun, written, answer, clock.now())
-            states.postpone_unbegun(rest, self.worker, answer, clock.now())
+            states.postpone_unbegun(rest, answer, clock.now())
 
         self.goes_on = False
         return mark
 
-    def _stop(self, begun: Begun, answer: str) -> Mark:
+    def _stop(self, begun: Held, answer: str) -> Mark:
         """The server will not have us: nothing failed, the queue pauses."""
         log.error("mail.paused", answer=answer)
 

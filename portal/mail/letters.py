@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from portal.kernel.addresses import parse
 from portal.kernel.db import db
-from portal.mail import outbox, templates
+from portal.mail import outbox
 from portal.mail.framing import Letter, frame
 from portal.mail.models import Message
 from portal.mail.placeholders import harmless
@@ -30,6 +30,8 @@ class Body(NamedTuple):
 
 def write(message_id: int, now: datetime) -> Written:
     """The message as it goes out now. Raises Cancelled, or whatever is wrong with it."""
+    from portal.mail import templates  # Liquid takes a tenth of a second to load, which web processes are spared
+
     message = db.session.get_one(Message, message_id)
     prepared = outbox.prepares[message.kind](message, now)
     rendered = templates.render(prepared.template, prepared.values, prepared.language)

@@ -1,6 +1,7 @@
 """Which placeholders each template knows, and how typed values are made harmless before they fill one."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from portal.kernel import addresses
@@ -24,6 +25,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
 _TAG = re.compile(r"<[^<>]*>")
 _DOMAIN = re.compile(r"(?<=[^\s.])[.。．｡](?=[^\W\d_]{2,})")
 _SLASHES = re.compile(r"(?<=[:/])(?=/)")
+_PLAIN_ADDRESS = re.compile(r"(?!www\.)[\w.+'-]+@[^@]+", re.IGNORECASE)
 
 
 def filled(template: str, values: dict[str, Any], base_url: str) -> dict[str, Any]:
@@ -60,8 +62,10 @@ def harmless(typed: str) -> str:
 
     An e-mail address by itself stays whole: it stands in for a missing name, and leads to a mailbox only.
     """
-    text = _TAG.sub("", typed).replace("<", "").replace(">", "")[:LONGEST_VALUE]
-    try:
-        return addresses.parse(text)
-    except addresses.BadAddress:
-        return _SLASHES.sub(" ", _DOMAIN.sub(". ", text))
+    bare = _TAG.sub("", typed).replace("<", "").replace(">", "")
+    text = re.sub(" +", " ", bare).strip(" ")[:LONGEST_VALUE]
+    # An address may begin like a web page (`www.evil.example/x@example.org`): such a one does not stay whole.
+    if _PLAIN_ADDRESS.fullmatch(text):
+        with suppress(addresses.BadAddress):
+            return addresses.parse(text)
+    return _SLASHES.sub(" ", _DOMAIN.sub(". ", text))

@@ -1,7 +1,7 @@
 """How a message moves from state to state; everything here is called inside `transaction()`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Table, delete, select, text, update
@@ -20,12 +20,12 @@ PAUSE = MINUTE
 LONGEST_ANSWER = 500
 
 _table: Table = Message.__table__  # type: ignore[assignment]
-MESSAGES = Leased(_table, held="sending", waiting="queued")
+MESSAGES = Leased(_table, held="sending", waiting="queued", begun="possible_duplicate")
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A message in this worker's hands, about to be sent; `flagged` says whether it may have been before."""
+class Held:
+    """A message in this worker's hands; `flagged` says whether it may have been sent by an earlier try."""
 
     id: int
     worker: str
@@ -41,7 +41,16 @@ class Written:
     shown_sender: str
     reply_to: str | None
     sealed: str
-    data: bytes
+    data: bytes = field(repr=False)
+
+    def remembered(self) -> dict[str, str | None]:
+        """The columns that say what was written to whom."""
+        return {
+            "to_address": self.to,
+            "sender": self.shown_sender[:400],
+            "reply_to": self.reply_to,
+            "body_sealed": self.sealed,
+        }
 
 
 def any_due(now: datetime) -> bool:
@@ -49,64 +58,52 @@ def any_due(now: datetime) -> bool:
     return db.session.scalar(select(Message.id).where(text(WAITING), Message.due_at <= now).limit(1)) is not None
 
 
-def claim(worker: str, now: datetime, limit: int) -> list[int]:
+def claim(worker: str, now: datetime, limit: int) -> list[Held]:
     """Take due messages into `worker`'s hands, oldest first."""
-    due = select(Message.id).where(text(WAITING), Message.due_at <= now).order_by(Message.due_at, Message.id)
-    ids = list(db.session.scalars(due.limit(limit).with_for_update(skip_locked=True)))
-    if ids:
-        held = {"state": "sending", "worker": worker, "lease_until": now + LEASE}
-        db.session.execute(update(Message).where(Message.id.in_(ids)).values(**held))
-    return ids
+    due = select(Message.id, Message.possible_duplicate).where(text(WAITING), Message.due_at <= now)
+    oldest = due.order_by(Message.due_at, Message.id).limit(limit).with_for_update(skip_locked=True)
+    held = [Held(message_id, worker, flagged) for message_id, flagged in db.session.execute(oldest)]
+    if held:
+        values = {"state": "sending", "worker": worker, "lease_until": now + LEASE}
+        db.session.execute(update(_table).where(_table.c.id.in_([one.id for one in held])).values(**values))
+    return held
 
 
-def begin(message_id: int, worker: str, now: datetime) -> Begun | None:
-    """Start a try, if the message is still in `worker`'s hands; its lease is made new.
+def begin(held: Held, now: datetime) -> bool:
+    """Start a try, if the message is still in its worker's hands; its lease is made new.
 
     From here until the answer is marked it may be in the server's hands too, and says so if we are killed.
     """
-    message = _held(message_id, worker)
-    if message is None:
-        return None
-    begun = Begun(message_id, worker, message.possible_duplicate)
-    message.attempts += 1
-    message.possible_duplicate = True
-    message.lease_until = now + LEASE
-    return begun
+    values = {"attempts": _table.c.attempts + 1, "possible_duplicate": True, "lease_until": now + LEASE}
+    mine = (_table.c.id == held.id, _table.c.state == "sending", _table.c.worker == held.worker)
+    return execute_dml(update(_table).where(*mine).values(**values)) == 1
 
 
-def sent(begun: Begun, written: Written, answer: str, now: datetime) -> None:
+def sent(begun: Held, written: Written, answer: str, now: datetime) -> None:
     """A server took it."""
     # Whatever became of the lease meanwhile: what was sent is marked as sent.
-    message = _again(begun.id)
-    if message.state != "sent":
-        _let_go(message, "sent", answer, begun.flagged)
-        _remember(message, written)
-        message.sent_at = now
+    values = {"state": "sent", "sent_at": now, "answer": answer[:LONGEST_ANSWER], **written.remembered()}
+    free = {"worker": None, "lease_until": None, "possible_duplicate": begun.flagged}
+    execute_dml(update(_table).where(_table.c.id == begun.id).values(**values, **free))
 
 
-def postponed(begun: Begun, written: Written, answer: str, now: datetime, *, perhaps_taken: bool = False) -> None:
+def postponed(begun: Held, written: Written, answer: str, now: datetime, *, perhaps_taken: bool = False) -> None:
     """It waits for the next try; after 72 hours of them it has failed."""
-    message = _held(begun.id, begun.worker)
+    message = _still(begun)
     if message is None:
         return
     _remember(message, written)
-    flagged = begun.flagged or perhaps_taken
-    if message.attempts > len(WAITS):
-        _let_go(message, "failed", answer, flagged)
-        _journal(message, "message.failed", now)
-        return
-    _let_go(message, "deferred", answer, flagged)
-    message.due_at = now + WAITS[message.attempts - 1]
+    _wait_or_fail(message, answer, now, begun.flagged or perhaps_taken)
 
 
-def postponed_perhaps_taken(begun: Begun, written: Written, answer: str, now: datetime) -> None:
+def postponed_perhaps_taken(begun: Held, written: Written, answer: str, now: datetime) -> None:
     """The line broke after all of it was sent: it is tried again, and may arrive twice, under one Message-ID."""
     postponed(begun, written, answer, now, perhaps_taken=True)
 
 
-def failed(begun: Begun, written: Written | None, answer: str, now: datetime) -> None:
+def failed(begun: Held, written: Written | None, answer: str, now: datetime) -> None:
     """It will never be taken, or cannot even be written."""
-    message = _held(begun.id, begun.worker)
+    message = _still(begun)
     if message is None:
         return
     if written is not None:
@@ -115,9 +112,9 @@ def failed(begun: Begun, written: Written | None, answer: str, now: datetime) ->
     _journal(message, "message.failed", now)
 
 
-def cancelled(begun: Begun, reason: str, now: datetime) -> None:
+def cancelled(begun: Held, reason: str, now: datetime) -> None:
     """It has no purpose any more."""
-    message = _held(begun.id, begun.worker)
+    message = _still(begun)
     if message is None:
         return
     message.attempts -= 1
@@ -125,9 +122,9 @@ def cancelled(begun: Begun, reason: str, now: datetime) -> None:
     _journal(message, "message.cancelled", now)
 
 
-def put_back(begun: Begun, now: datetime) -> None:
+def put_back(begun: Held, now: datetime) -> None:
     """As if it had never been begun."""
-    message = _held(begun.id, begun.worker)
+    message = _still(begun)
     if message is None:
         return
     message.attempts -= 1
@@ -135,22 +132,22 @@ def put_back(begun: Begun, now: datetime) -> None:
     message.due_at = now
 
 
-def postpone_unbegun(ids: Sequence[int], worker: str, answer: str, now: datetime) -> None:
+def postpone_unbegun(claimed: Sequence[Held], answer: str, now: datetime) -> None:
     """The server is away: what was claimed but not begun waits as well."""
-    for message_id in ids:
-        message = _held(message_id, worker)
+    for held in claimed:
+        message = _still(held)
         if message is not None:
             message.attempts += 1
-            flagged = message.possible_duplicate
-            final = message.attempts > len(WAITS)
-            _let_go(message, "failed" if final else "deferred", answer, flagged)
-            message.due_at = now if final else now + WAITS[message.attempts - 1]
+            _wait_or_fail(message, answer, now, held.flagged)
 
 
-def put_back_unbegun(ids: Sequence[int], worker: str, now: datetime) -> None:
+def put_back_unbegun(claimed: Sequence[Held], now: datetime) -> None:
     """Claimed but not begun: free for the next worker at once."""
-    mine = (Message.id.in_(list(ids)), Message.state == "sending", Message.worker == worker)
-    db.session.execute(update(Message).where(*mine).values(state="queued", worker=None, lease_until=None, due_at=now))
+    for held in claimed:
+        message = _still(held)
+        if message is not None:
+            _let_go(message, "queued", message.answer, held.flagged)
+            message.due_at = now
 
 
 def pause(answer: str, now: datetime) -> None:
@@ -178,13 +175,19 @@ def resume() -> None:
     db.session.execute(delete(MailPause))
 
 
-def _held(message_id: int, worker: str) -> Message | None:
-    message = _again(message_id)
-    return message if message.state == "sending" and message.worker == worker else None
+def _still(held: Held) -> Message | None:
+    """The message, if it is still in its worker's hands."""
+    message = db.session.get_one(Message, held.id, with_for_update=True, populate_existing=True)
+    return message if message.state == "sending" and message.worker == held.worker else None
 
 
-def _again(message_id: int) -> Message:
-    return db.session.get_one(Message, message_id, with_for_update=True, populate_existing=True)
+def _wait_or_fail(message: Message, answer: str, now: datetime, flagged: bool) -> None:
+    if message.attempts > len(WAITS):
+        _let_go(message, "failed", answer, flagged)
+        _journal(message, "message.failed", now)
+        return
+    _let_go(message, "deferred", answer, flagged)
+    message.due_at = now + WAITS[message.attempts - 1]
 
 
 def _let_go(message: Message, state: str, answer: str, flagged: bool) -> None:
@@ -194,8 +197,8 @@ def _let_go(message: Message, state: str, answer: str, flagged: bool) -> None:
 
 
 def _remember(message: Message, written: Written) -> None:
-    message.to_address, message.sender = written.to, written.shown_sender[:400]
-    message.reply_to, message.body_sealed = written.reply_to, written.sealed
+    for column, value in written.remembered().items():
+        setattr(message, column, value)
 
 
 def _journal(message: Message, action: str, now: datetime) -> None:

@@ -138,6 +138,8 @@ class Line(flask_mail.Connection):
             raise Misconfigured(f"The server does not offer what is set up: {fault}") from fault
         except smtplib.SMTPException as fault:
             raise Misconfigured(words(0, str(fault))) from fault
+        except UnicodeError as fault:
+            raise Misconfigured("User name, password or host hold a letter that mail servers do not take.") from fault
         except TimeoutError as fault:
             raise Away(SILENT) from fault
         except OSError as fault:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -64,7 +65,7 @@ def revisions() -> tuple[str | None, str | None]:
     """The schema the database has (None: none yet), and the newest one."""
     with db.engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    return found, _script().get_current_head()
+    return found, _newest(current_app.extensions["migrate"].directory)
 
 
 def _migrate(chosen: Settings) -> None:
@@ -77,9 +78,10 @@ def _migrate(chosen: Settings) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         upgrade()
-    except (SystemExit, CommandError, RuntimeError) as fault:
+    except (SystemExit, CommandError, RuntimeError, DatabaseError) as fault:
+        why = " ".join(str(fault.orig if isinstance(fault, DatabaseError) else fault).split())
         kept = f"; the copy made before is {copy}" if copy else ""
-        raise CannotServe(f"the migration to schema {newest} failed and was undone{kept}") from fault
+        raise CannotServe(f"the migration to schema {newest} failed and was undone ({why}){kept}") from fault
     log.info("database.migrated", found=found, to=newest, copy=str(copy) if copy else None)
 
 
@@ -99,6 +101,11 @@ def _copy(chosen: Settings, found: str) -> Path | None:
     part.chmod(0o600)
     part.replace(copy)
     return copy
+
+
+@cache
+def _newest(directory: str) -> str | None:
+    return ScriptDirectory(directory).get_current_head()
 
 
 def _script() -> ScriptDirectory:
@@ -130,7 +137,7 @@ def _alone(path: Path) -> Iterator[None]:
         if db.engine.dialect.name != "postgresql":
             yield
             return
-        with db.engine.connect() as connection:
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             _advisory(connection, "lock")
             try:
                 yield
@@ -143,7 +150,6 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _advisory(connection: Connection, act: str) -> None:
     connection.execute(text(f"SELECT pg_advisory_{act}({ADVISORY_LOCK})"))
-    connection.commit()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from portal.kernel.db import db
 from portal.kernel.errors import PortalError, TooFast
@@ -25,6 +25,8 @@ def init(app: Flask) -> None:
     app.register_error_handler(StaleDataError, _vanished)
     app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(Exception, _unexpected)
+    # Flask's own line names the address, which may hold a secret; `_http` logs what went wrong.
+    app.log_exception = lambda exc_info: None  # type: ignore[method-assign]
 
 
 def answer(status: int, message: str = "", retry_after: int | None = None) -> Response:
@@ -70,6 +72,10 @@ def words(status: int) -> tuple[str, str]:
 def _http(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.response)
+    # What fails after the view, as the session is written, comes in this wrapping.
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        inner = error.original_exception
+        return _database(inner) if isinstance(inner, DBAPIError) else _unexpected(inner)
     status = error.code or 500
     response = answer(status)
     for name, value in error.get_headers(request.environ):

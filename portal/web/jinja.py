@@ -31,8 +31,13 @@ def init(app: Flask, assets: Assets, zone: Callable[[], ZoneInfo]) -> None:
             instant.isoformat(timespec="seconds"),
             f"{format_datetime(local, 'full', rebase=False)}",
             f"{instant:%Y-%m-%d %H:%M}",
-            f"{format_date(local, 'medium', rebase=False)}, {format_time(local.timetz(), 'short', rebase=False)}",
+            f"{format_date(local, 'medium', rebase=False)}, {_short_time(local)}",
         )
+
+    def number(value: float) -> str:
+        # Below a thousand there is nothing to group, and a list shows hundreds of such numbers.
+        plain = isinstance(value, int) and 0 <= value < 1000
+        return str(value) if plain else format_decimal(value)
 
     def local_date(day: date | None) -> str:
         return "" if day is None else str(format_date(day, "medium", rebase=False))
@@ -43,11 +48,16 @@ def init(app: Flask, assets: Assets, zone: Callable[[], ZoneInfo]) -> None:
         newstyle=True,
     )
     app.jinja_env.globals.update(static_url=static_url, panels=panels)
-    app.jinja_env.filters.update(local_time=local_time, local_date=local_date, number=format_decimal)
+    app.jinja_env.filters.update(local_time=local_time, local_date=local_date, number=number)
 
     @app.context_processor
     def _shell() -> dict[str, object]:
         return {"request_id": g.get("request_id", "")}
+
+
+def _short_time(local: datetime) -> str:
+    """The time of day; the narrow space that stands before AM and PM is next to nothing in our font."""
+    return format_time(local.timetz(), "short", rebase=False).replace("\u202f", "\u00a0")
 
 
 def _translations() -> Any:

@@ -5,6 +5,7 @@ Only failures are counted, so a healthy site writes nothing.
 
 import math
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from limits import RateLimitItem
@@ -84,6 +85,18 @@ class DatabaseStorage(Storage):
 
 
 _windows = FixedWindowRateLimiter(DatabaseStorage())
+
+
+def household(ip: str | None) -> str:
+    """Whom failures from this address count against: the address itself, or with IPv6 its /64, all of whose
+    addresses one household or server may use in turn."""
+    try:
+        address = ip_address((ip or "").partition("%")[0])
+    except ValueError:
+        return (ip or "")[:45]
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
 
 
 def check(message: str, *limits: tuple[RateLimitItem, str]) -> None:

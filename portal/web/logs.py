@@ -10,7 +10,11 @@ from flask import Flask, Response, g, request
 
 
 def configure() -> None:
-    """Send every log of the process, libraries' too, to standard error as JSON lines."""
+    """Send every log of the process, libraries' too, to standard error as JSON lines.
+
+    A person at a terminal sees warnings only: what happens in a healthy portal would bury what they were told.
+    """
+    level = logging.WARNING if sys.stderr.isatty() else logging.INFO
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -18,7 +22,7 @@ def configure() -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -113,7 +113,13 @@ class DatabaseSessions(SessionInterface):
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if not isinstance(session, BrowserSession) or session.fault is not None:
             return
-        now = clock.now()
+        try:
+            self._save(app, session, response, clock.now())
+        except SQLAlchemyError as fault:
+            session.fault = fault  # the error page that follows does not try, and wait, once more
+            raise
+
+    def _save(self, app: Flask, session: BrowserSession, response: Response, now: datetime) -> None:
         if session.modified:
             self._store(app, session, response, now)
         elif session.stored and session.seen_at is not None and now - session.seen_at > TOUCH_AFTER:

@@ -35,6 +35,6 @@ def _all(kind: str, account_key: str, ip: str | None) -> tuple[tuple[RateLimitIt
     # The account is named by its digest: what was typed there may be a password, and is not kept.
     return (
         (ACCOUNT, f"sign-in:{kind}:account:{digest(account_key)}"),
-        (ADDRESS, f"sign-in:{kind}:ip:{ip}"),
+        (ADDRESS, f"sign-in:{kind}:ip:{limits.household(ip)}"),
         (SITE, f"sign-in:{kind}:site"),
     )

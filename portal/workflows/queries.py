@@ -56,7 +56,9 @@ def records(of: WorkflowRun) -> tuple[Record, ...]:
     # The slice above knows invitations; the journal remembers what this one was last called.
     named = (
         select(JournalRecord.name)
-        .where(JournalRecord.kind == "invitation", JournalRecord.record_id == of.invitation_id)
+        .where(
+            JournalRecord.kind == "invitation", JournalRecord.record_id == of.invitation_id, JournalRecord.name != ""
+        )
         .order_by(JournalRecord.entry_id.desc())
         .limit(1)
     )

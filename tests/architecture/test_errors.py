@@ -6,9 +6,13 @@ from typing import NoReturn
 
 import pytest
 from flask import Flask, abort
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from portal.kernel.db import db
 from portal.kernel.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PortalError, Stale, TooFast
+from tests.redemption import ways
+from tests.support import make
 from tests.support.clients import HTMX, Client
 from tests.support.pages import Page
 
@@ -135,3 +139,34 @@ def test_too_many_parts_are_413(client: Client) -> None:
 )
 def test_a_strange_address_is_404(client: Client, path: str) -> None:
     assert client.get(path).status_code in (404, 303)
+
+
+def test_a_session_that_cannot_be_written_is_a_busy_site_and_no_address_in_the_log(
+    make_app: Callable[..., Flask],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    contact = make.make_contact()
+    path = ways.link_of(make.make_invitation(contact), contact)
+    tries: list[int] = []
+
+    def locked() -> NoReturn:
+        tries.append(1)
+        raise FAULTS["locked"]
+
+    monkeypatch.setattr("portal.web.sessions.side_transaction", locked)
+    app = make_app()
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    response = app.test_client().get(path)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert tries == [1], "the page that says so does not wait once more"
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert path not in logged
+    assert path.rpartition("/")[2] not in logged
+
+
+def test_a_failed_statement_is_logged_without_its_values(app: Flask) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        db.session.execute(text("SELECT no_such_column WHERE 'x' = :typed"), {"typed": "a secret"})
+    assert "a secret" not in str(failed.value)

@@ -1,4 +1,4 @@
-"""A real browser on the real portal: `visit()` opens a window, `site` is the portal with its worker.
+"""A real browser on the real portal: `visit()` opens a window, `site` is the portal with its worker beside it.
 
 Every window fails its test when the page logged an error, broke the content policy, or asked for a file that was
 not there; a test that provokes one says so with `window.expected.add("503")`.
@@ -18,7 +18,8 @@ from portal.contacts.models import Contact
 from portal.staff.models import StaffMember
 from tests.conftest import missing
 from tests.support import make
-from tests.support.live import Process, Server
+from tests.support.databases import Shared, SQLite
+from tests.support.live import Server, worker
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -38,6 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))  # one browser and one portal for all of them
 
 
 @pytest.fixture(scope="session")
@@ -104,16 +106,37 @@ def _identifier(who: StaffMember | Contact) -> str:
     return who.email if isinstance(who, StaffMember) else make.username_of(who)
 
 
-@pytest.fixture
-def site(app: Flask, chromium: Browser, live_server: Callable[..., Server]) -> Server:
-    """The portal, served by gunicorn on the test's database."""
-    return live_server(workers=1, threads=8)
+@pytest.fixture(scope="session")
+def _portal(
+    chromium: Browser,
+    environment: dict[str, str],
+    _sqlite: SQLite,
+    _build: Callable[..., Flask],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Shared, Server]]:
+    """One server and one worker for all windows of the run, on a database that is emptied before each test."""
+    database = Shared(_sqlite, _sqlite.file.with_name("browser.db"), lambda url: _build(PORTAL_DATABASE_URL=url))
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    told = {**ours, **environment, "PORTAL_DATABASE_URL": database.url}
+    logs = tmp_path_factory.mktemp("logs")
+    server = Server(told, logs / "server", workers=1)
+    work = worker({**told, "PORTAL_BASE_URL": server.url}, logs / "worker")
+    yield database, server
+    work.stop()
+    server.stop()
 
 
 @pytest.fixture
-def working(site: Server, live_worker: Callable[..., Process]) -> Process:
-    """The worker beside it."""
-    return live_worker(PORTAL_BASE_URL=site.url)
+def database(request: pytest.FixtureRequest, _portal: tuple[Shared, Server]) -> Shared:
+    """The emptied database that server and worker are running on."""
+    _portal[0].fresh()
+    return _portal[0]
+
+
+@pytest.fixture
+def site(app: Flask, _portal: tuple[Shared, Server]) -> Server:
+    """The portal, served by gunicorn, with its worker."""
+    return _portal[1]
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window
 from tests.support import make
-from tests.support.live import Process
 
 pytestmark = pytest.mark.sqlite_only
 WITHIN_SECONDS = 30
@@ -73,7 +72,7 @@ def mailed_link(staff: Window) -> str:
 
 
 @with_and_without_scripts
-def test_invite_send_redeem(visit: Callable[..., Window], working: Process, *, javascript: bool) -> None:
+def test_invite_send_redeem(visit: Callable[..., Window], *, javascript: bool) -> None:
     owner = make.make_staff("owner", name="Olga Owner")
     make.make_role("Suppliers", description="May see the orders")
     staff = visit(javascript=javascript)

@@ -46,6 +46,7 @@ BAD = [
     ("PORTAL_MAIL_URL", "smtp://mail.example.org:port"),
     ("PORTAL_MAIL_URL", "smtp://mail.example.org?tls=maybe"),
     ("PORTAL_MAIL_FROM", "nobody"),
+    ("PORTAL_MAIL_FROM", "Portal <pörtal@example.org>"),
     ("PORTAL_MAIL_FROM", "Portal <portal@example.org>\nBcc: eve@example.org"),
     ("PORTAL_MAIL_FROM", "a@example.org, b@example.org"),
     ("PORTAL_TIMEZONE", "Mars/Olympus"),
@@ -137,3 +138,10 @@ def test_http_is_fine_on_this_machine_only(tmp_path: Path) -> None:
     for host in ("127.0.0.1:8000", "localhost", "[::1]:5000"):
         settings = load({**GOOD, "PORTAL_INSTANCE": str(tmp_path), "PORTAL_BASE_URL": f"http://{host}"})
         assert settings.host == host
+
+
+def test_settings_do_not_print_what_is_secret() -> None:
+    settings = load(GOOD)
+    printed = f"{settings!r} {settings} {settings.keys!r}"
+    for secret in (GOOD["PORTAL_SECRET_KEY"], "user:pw", "0123456789abcdef"):
+        assert secret not in printed

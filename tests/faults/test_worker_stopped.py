@@ -66,6 +66,15 @@ def test_four_workers_send_a_thousand_once(app: Flask, smtp: SmtpTwin, live_work
     many_workers(live_worker, smtp, 1000, 4)
 
 
+def test_a_real_worker_keeps_mail_under_outbox(app: Flask, smtp: SmtpTwin, live_worker: Start) -> None:
+    ids = queue(*people(3))
+    live_worker()
+    all_sent(ids, smtp)
+    answers = {row.answer for row in db.session.query(Message.answer)}
+    assert answers == {"Kept in the outbox; nothing left this machine."}
+    assert not smtp.messages
+
+
 def test_no_lock_file_is_left_behind(
     app: Flask, smtp: SmtpTwin, live_worker: Start, environment: dict[str, str]
 ) -> None:

@@ -1,6 +1,7 @@
 """What becomes of a message, whatever the mail server does."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -225,6 +226,69 @@ def test_a_message_that_cannot_be_written_fails_and_the_queue_goes_on(
     assert len(smtp.messages) == 99
 
 
+def prepared_as(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    """Whoever prepares the message says this of it."""
+    usual = outbox.prepares["welcome"]
+    monkeypatch.setitem(outbox.prepares, "welcome", lambda about, now: replace(usual(about, now), **changes))
+
+
+@pytest.mark.parametrize("control", ["\r\n", "\n", "\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\x00"], ids=repr)
+@pytest.mark.parametrize("where", ["sender_name", "reply_to", "to"])
+def test_nothing_with_a_control_character_leaves(
+    smtp: SmtpTwin, monkeypatch: pytest.MonkeyPatch, where: str, control: str
+) -> None:
+    prepared_as(monkeypatch, **{where: f"anna@example.org{control}X-Evil: yes"})
+    [one] = queue(*people(1))
+    deliver()
+    assert (message(one).state, message(one).attempts) == ("failed", 1)
+    assert message(one).answer.startswith("It cannot be sent")
+    assert not [line for line in smtp.commands if line.startswith("RCPT")]
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "a@example.org,b@example.org",
+        "a@example.org;b@example.org",
+        "Anna <a@example.org>",
+        '"a b"@example.org',
+        "a@example.org (b@example.org)",
+        "a@example.org>RCPT TO:<b@example.org",
+        "",
+    ],
+)
+def test_only_one_plain_address_is_written_to(smtp: SmtpTwin, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+    prepared_as(monkeypatch, to=to)
+    [one] = queue(*people(1))
+    deliver()
+    assert (message(one).state, smtp.messages) == ("failed", [])
+
+
+def test_the_sender_is_the_site_whoever_writes(smtp: SmtpTwin, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared_as(monkeypatch, sender_name="Eve www.evil.example <eve@evil.example>", reply_to="eve@evil.example")
+    queue(*people(1))
+    deliver()
+    [received] = smtp.messages
+    [sender] = received.message["From"].addresses
+    assert sender.addr_spec == received.sender == "portal@portal.example"
+    assert sender.display_name == "Eve www. evil. example via Invitation Portal"
+    assert received.message["Reply-To"] == "eve@evil.example"
+    assert len(received.recipients) == 1
+    assert received.message["Auto-Submitted"] == "auto-generated"
+    assert not [name for name in received.message.keys() if name.startswith("List-")]  # noqa: SIM118
+
+
+def test_letters_outside_ascii_need_a_server_that_takes_them(smtp: SmtpTwin) -> None:
+    queue(make.make_contact(email1="mıke@example.org"))
+    deliver()
+    assert smtp.recipients == ["mıke@example.org"]
+    assert "SMTPUTF8" in next(line for line in smtp.commands if line.startswith("mail"))
+    smtp.behave(answers={"EHLO": "250 nothing special"})
+    [other] = queue(make.make_contact(email1="jüri@example.org"))
+    deliver()
+    assert message(other).state == "failed"
+
+
 def test_what_has_no_purpose_any_more_is_cancelled(smtp: SmtpTwin) -> None:
     contact, other = people(2)
     ids = queue(contact, other)
@@ -286,10 +350,20 @@ def test_under_outbox_nothing_leaves(app: Flask, smtp: SmtpTwin) -> None:
 def test_a_message_is_not_sent_by_a_worker_that_lost_it(smtp: SmtpTwin, frozen_clock: FrozenClock) -> None:
     [one] = queue(*people(1))
     with make.transaction():
-        assert states.claim("slow", frozen_clock.now, 10) == [one]
+        held = states.claim("slow", frozen_clock.now, 10)
+        assert [message.id for message in held] == [one]
         assert states.MESSAGES.release_overdue(["slow"], frozen_clock.move(minutes=3)) == 0, "a living worker keeps it"
         assert states.MESSAGES.release_overdue([], frozen_clock.now) == 1
     deliver("quick")
     with make.transaction():
-        assert states.begin(one, "slow", frozen_clock.now) is None
+        assert not states.begin(held[0], frozen_clock.now)
     assert len(smtp.messages) == 1
+
+
+def test_a_password_no_mail_server_takes_pauses_the_queue(app: Flask, smtp: SmtpTwin) -> None:
+    smtp.behave(users={"portal": "päss"})
+    mail_to(app, smtp.url.replace("smtp://", "smtp://portal:p%C3%A4ss@"))
+    ids = queue(*people(2))
+    deliver()
+    assert states_of(ids) == ["queued", "queued"]
+    assert queries.pause() is not None

@@ -237,3 +237,19 @@ def test_what_an_invitation_page_asks_for(app: Flask, frozen_clock: FrozenClock)
 def test_an_empty_outbox_says_what_it_is_for(app: Flask, sign_in_as: SignIn) -> None:
     page = Page(sign_in_as("viewer").get("/staff/outbox/"))
     assert "The outbox is empty" in page.text
+
+
+def test_a_code_with_a_hard_blank_is_masked_in_both_parts(app: Flask, sign_in_as: SignIn) -> None:
+    from portal.mail import outbox
+
+    contact = make.make_contact()
+    invitation = make.make_invitation(contact, sent=True, code="HARBOUR\u00a02026X")
+    about = ("invitation", invitation.id)
+    with transaction():
+        number = outbox.enqueue("invitation", now=clock.now(), contact_id=contact.id, about=about).id
+    deliver()
+    manager = sign_in_as("manager")
+    for url in (f"/staff/outbox/{number}", f"/staff/outbox/{number}/body"):
+        text = manager.get(url).text
+        assert "HARBOUR" not in text
+        assert "2026X" not in text

@@ -145,6 +145,8 @@ def test_what_is_typed_is_escaped() -> None:
         ("J.R.R. Tolkien", "J.R.R. Tolkien"),
         ("St. John", "St. John"),
         ("anna@example.org", "anna@example.org"),
+        ("www.evil.example/in@example.org", "www. evil. example/in@example. org"),
+        ("evil.example/?x@example.org", "evil. example/?x@example. org"),
         ("Weber & Söhne GmbH & Co. KG", "Weber & Söhne GmbH & Co. KG"),
         ("http://evil.example", "http: / /evil. example"),
         ("<script", "script"),

@@ -1,4 +1,4 @@
-"""The portal as real processes: a production server on a free port of the loopback interface, and a worker."""
+"""The portal as real processes: `portal web` on a free port of the loopback interface, and `portal worker`."""
 
 import os
 import signal
@@ -77,11 +77,10 @@ class Process:
 class Server(Process):
     """A web server that answers at `url`."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, *, workers: int, threads: int = 4) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, *, workers: int) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        gunicorn = [sys.executable, "-m", "gunicorn", "wsgi:app", "-k", "gthread", "--threads", str(threads)]
-        command = [*gunicorn, "-w", str(workers), "-b", f"127.0.0.1:{self.port}", "--log-level", "warning"]
+        command = [str(BIN / "portal"), "web", "--port", str(self.port), "--workers", str(workers)]
         super().__init__(command, {**environment, "PORTAL_BASE_URL": self.url}, log)
         self.wait()
 

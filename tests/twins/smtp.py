@@ -43,7 +43,8 @@ class Behaviour:
 
     `answers[stage]` replaces the usual reply, or is a function of the command that gives one (None: the usual).
     `silent` names stages that get no reply at all. `drop` closes the line: `mid-data`, `no-reply` (all of the
-    message taken, nothing said) or `after-250`. `delay` is slept before each reply.
+    message taken, nothing said) or `after-250`. `delay` is slept before each reply. `hook` is
+    called at each stage, and at `mid-data`, `received` and `replied`, with the stage and the recipient, if known.
     """
 
     answers: dict[str, str | Callable[[str], str | None]] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class Behaviour:
     delay: float = 0.0
     tls: str = ""
     users: dict[str, str] = field(default_factory=dict)
-    hook: Callable[[str], None] | None = None
+    hook: Callable[[str, str], None] | None = None
 
 
 class SmtpTwin:
@@ -65,6 +66,7 @@ class SmtpTwin:
         self.connections = 0
         self.stopped = threading.Event()
         self._open: set[socket.socket] = set()
+        self._reserved: socket.socket | None = None
         self._server: socketserver.ThreadingTCPServer | None = None
         self.port = 0
         self.listen()
@@ -92,6 +94,9 @@ class SmtpTwin:
             block_on_close = False
             request_queue_size = 64
 
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
         self._server = Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -102,11 +107,17 @@ class SmtpTwin:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+            # Bound without listening, the port stays ours: nobody else's server answers there meanwhile.
+            self._reserved = socket.socket()
+            self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._reserved.bind(("127.0.0.1", self.port))
 
     def stop(self) -> None:
         """End it, and the calls under way."""
         self.stopped.set()
         self.refuse()
+        if self._reserved is not None:
+            self._reserved.close()
         for line in list(self._open):
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
@@ -231,7 +242,6 @@ class _Call:
                 if self.told.drop == "mid-data":
                     raise _HungUp
         received = Received(self.sender, self.recipients, b"".join(lines))
-        self.recipients = []
         self._end(command, received)
 
     def _end(self, command: str, received: Received) -> None:
@@ -243,6 +253,7 @@ class _Call:
             raise _HungUp
         received.answered = self._reply("END", command, usual).startswith("250")
         self._hook("replied")
+        self.recipients = []
         if self.told.drop == "after-250":
             raise _HungUp
 
@@ -269,7 +280,7 @@ class _Call:
 
     def _hook(self, stage: str) -> None:
         if self.told.hook is not None:
-            self.told.hook(stage)
+            self.told.hook(stage, self.recipients[0] if self.recipients else "")
 
     def _encrypt(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
