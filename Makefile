@@ -17,7 +17,7 @@ help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/ready .venv/static ## Serve the portal, with demo data on the first start (HOST=, PORT=)
-	@$(BIN)/portal demo load --on-first-start
+	@PORTAL_BASE_URL="$${PORTAL_BASE_URL:-http://127.0.0.1:$(PORT)}" $(BIN)/portal demo load --on-first-start
 	@exec $(BIN)/portal serve --host $(HOST) --port $(PORT)
 
 test: .venv/ready-dev .venv/static ## Run the tests (ARGS= goes to pytest)

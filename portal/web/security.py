@@ -29,7 +29,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=63072000; includeSubDomains"
-PRIVATE = ("/staff", "/redeem", "/i/", "/register")
+PRIVATE = ("/staff", "/redeem", "/i/", "/register", "/reset-password/", "/confirm-email/")
 
 V = TypeVar("V", bound=Callable[..., object])
 

@@ -92,7 +92,9 @@ def test_nothing_stays_english(app: Flask, pretending: None, sign_in_as: Callabl
         person = make.make_contact(greek("In"), greek("Vitee"), username=greek("invitee"))  # type: ignore[assignment]
     browser = sign_in_as(person)
     answers = ((target.url, browser.get(target.url)) for target in found)
-    left = {url: words for url, r in answers if r.mimetype == "text/html" and r.status_code != 303 and (words := untranslated(Page(r)))}
+    # What a mail said is in its reader's language, not in that of the page around it.
+    shown = ((u, r) for u, r in answers if r.mimetype == "text/html" and r.status_code != 303 and "/body" not in u)
+    left = {url: words for url, r in shown if (words := untranslated(Page(r)))}
     assert not left
 
 

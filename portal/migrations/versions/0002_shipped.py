@@ -13,8 +13,8 @@ branch_labels = None
 depends_on = None
 
 ROLES = (
-    ("Authenticated Users", "authenticated", "Everybody who is signed in has it; it is never given by hand."),
-    ("Anonymous Users", "anonymous", "Every visitor who is not signed in has it; it is never given by hand."),
+    ("Authenticated Users", "authenticated"),
+    ("Anonymous Users", "anonymous"),
 )
 WORKFLOWS = (
     (
@@ -49,14 +49,14 @@ def upgrade() -> None:
         {
             "name": name,
             "name_key": name.casefold(),
-            "description": description,
+            "description": "",
             "managers_may_grant": False,
             "implicit": implicit,
             "created_at": now,
             "updated_at": now,
             "version": 1,
         }
-        for name, implicit, description in ROLES
+        for name, implicit in ROLES
     ]
     op.bulk_insert(roles, rows)
     workflows = sa.table(
