@@ -162,6 +162,7 @@ def set_up(token: str, password_hash: str, owner: StaffValues | None, now: datet
         first = Actor("system", None, owner.name, ip)
         member = add(owner, by=first, now=now, password_hash=password_hash)
     else:
+        member = queries.get(member.id, lock=True)
         member.password_hash = password_hash
         member.epoch += 1
         member.version += 1
@@ -195,9 +196,15 @@ def sign_in_failed(account: str, now: datetime, ip: str | None, *, limited: bool
         record("sign-in.limited", by=somebody, now=now, text=text)
 
 
-def change_password(staff_id: int, password_hash: str, by: Actor, now: datetime) -> StaffMember:
-    """Another password; all sessions end, the caller renews the one it came from."""
+def change_password(staff_id: int, hashes: tuple[str | None, str], by: Actor, now: datetime) -> StaffMember:
+    """Another password; all sessions end, the caller renews the one it came from.
+
+    `hashes` are the one that was checked, and the new one. Raises Conflict when it was changed meanwhile.
+    """
     member = queries.get(staff_id, lock=True)
+    seen, password_hash = hashes
+    if member.password_hash != seen:
+        raise Conflict(_("The password was changed in the meantime. Please try again."))
     member.password_hash = password_hash
     member.epoch += 1
     member.version += 1
@@ -208,7 +215,7 @@ def change_password(staff_id: int, password_hash: str, by: Actor, now: datetime)
 
 def end_sessions(staff_id: int, by: Actor, now: datetime) -> None:
     """Sign this person out everywhere."""
-    member = queries.get(staff_id)
+    member = queries.get(staff_id, lock=True)
     member.epoch += 1
     record("staff.signed-out-everywhere", about(member), by=by, now=now)
 

@@ -47,9 +47,9 @@ def sign_in() -> ResponseReturnValue:
         return see_other(target)
     form = SignInForm()
     if form.validate_on_submit():
-        member = _checked(canonical(form.email.data), form.password.data)
-        if member is not None:
-            return _signed_in(member, target)
+        whose = _checked(canonical(form.email.data), form.password.data)
+        if whose is not None:
+            return _signed_in(whose, target)
         form.form_errors.append(_("The e-mail address or the password is not right."))
     return render("staff/sign_in.html", form=form, status=form.refusal() if form.errors else 200)
 
@@ -76,7 +76,8 @@ def set_up(token: str) -> ResponseReturnValue:
         try:
             with transaction():
                 member = services.set_up(token, hashed, owner, clock.now(), request.remote_addr)
-            return _signed_in(member, url_for("staff.overview"), _("Welcome! You are signed in."))
+                whose = member.id, member.epoch
+            return _signed_in(whose, url_for("staff.overview"), _("Welcome! You are signed in."))
         except Invalid as refused:
             form.show(refused)
     return render("staff/set_up.html", form=form, member=member, status=form.refusal() if form.errors else 200)
@@ -106,10 +107,11 @@ def password() -> ResponseReturnValue:
     me, form = current_staff(), PasswordForm()
     form.password.known = _known(me.name, me.email)
     if form.validate_on_submit() and _is_mine(me, form):
-        hashed, me_id = passwords.hash_password(form.password.data), me.id
+        hashed, me_id, stored = passwords.hash_password(form.password.data), me.id, me.password_hash
         with transaction():
-            changed = services.change_password(me_id, hashed, actor(), clock.now())
-        return _signed_in(changed, url_for("staff.profile"), _("Your password is changed. Other sessions have ended."))
+            changed = services.change_password(me_id, (stored, hashed), actor(), clock.now())
+            whose = changed.id, changed.epoch
+        return _signed_in(whose, url_for("staff.profile"), _("Your password is changed. Other sessions have ended."))
     return _profile(passwords_form=form, status=form.refusal())
 
 
@@ -142,8 +144,9 @@ def _staff_target(asked_for: str | None) -> str:
     return target if inside else overview
 
 
-def _checked(key: str, password: str) -> StaffMember | None:
-    """The staff member with this address and password, or None after the same work whatever is wrong."""
+def _checked(key: str, password: str) -> tuple[int, int] | None:
+    """Id and epoch of the staff member with this address and password, or None after the same work whatever is
+    wrong."""
     ip = request.remote_addr
     throttle.check("staff", key, ip)
     account = queries.by_email(key)
@@ -154,18 +157,25 @@ def _checked(key: str, password: str) -> StaffMember | None:
         rehashed = passwords.hash_password(password) if passwords.needs_rehash(stored) else None
         with transaction():
             member = services.sign_in(number, (stored, rehashed), clock.now(), ip)
-        if member is not None:
+            whose = (member.id, member.epoch) if member else None
+        if whose is not None:
             throttle.succeeded("staff", key, ip)
-            return member
+            return whose
     limited = throttle.failed("staff", key, ip)
     with transaction():
         services.sign_in_failed(name, clock.now(), ip, limited=limited)
     return None
 
 
-def _signed_in(member: StaffMember, target: str, toast: str | None = None) -> ResponseReturnValue:
-    """Give this browser a session of this person's, in place of whatever it had."""
+def _signed_in(whose: tuple[int, int], target: str, toast: str | None = None) -> ResponseReturnValue:
+    """Give this browser a session of this person's, in place of whatever it had.
+
+    `whose` is their id, and the epoch in which they proved who they are: whoever was shut out since stays out.
+    """
     sessions.forget()
+    member = queries.for_session(*whose)
+    if member is None:
+        return see_other(url_for("staff.sign_in"))
     login_user(member)
     return see_other(target, toast)
 
