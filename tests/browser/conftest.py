@@ -117,8 +117,9 @@ def _portal(
     """One server and one worker for all windows of the run, on a database that is emptied before each test."""
     database = Shared(_sqlite, _sqlite.file.with_name("browser.db"), lambda url: _build(PORTAL_DATABASE_URL=url))
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
-    told = {**ours, **environment, "PORTAL_DATABASE_URL": database.url}
-    logs = tmp_path_factory.mktemp("logs")
+    logs = tmp_path_factory.mktemp("browser")
+    # A folder of its own: by the lock files in it, workers of the same database notice each other's death.
+    told = {**ours, **environment, "PORTAL_DATABASE_URL": database.url, "PORTAL_INSTANCE": str(logs)}
     server = Server(told, logs / "server", workers=1)
     work = worker({**told, "PORTAL_BASE_URL": server.url}, logs / "worker")
     yield database, server

@@ -151,7 +151,7 @@ def _message(contact: Contact, invitation: Invitation, state: str, text: Callabl
     message_id = message.id
     with transaction():
         stored = db.session.get_one(Message, message_id)
-        body = {"subject": text("You are invited"), "html": f"<p>{state}</p>", "text": text("Come in")}
+        body = {"subject": text("You are invited"), "html": "<p>· · ·</p>", "text": text("Come in")}
         body |= {"links": [], "secrets": [], "kept": True}
         stored.body_sealed = ring().seal(dumps(body), f"message:{message_id}")
     return message_id
