@@ -5,8 +5,6 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
-# One test process more than there are cores, since some tests wait; a browser and a PostgreSQL each.
-TESTERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 ASSETS := $(shell find static -type f ! -name '*.br' ! -name '*.gz')
@@ -23,7 +21,7 @@ run: .venv/ready .venv/static ## Serve the portal, with demo data on the first s
 	@exec $(BIN)/portal serve --host $(HOST) --port $(PORT)
 
 test: .venv/ready-dev .venv/static ## Run the tests (ARGS= goes to pytest)
-	@$(BIN)/python -m pytest -n $(TESTERS) --maxprocesses 8 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup $(ARGS)
 
 test-long: .venv/ready-dev .venv/static ## Run all tests with the full counts: races, kills, slow servers
 	@$(BIN)/python -m pytest -m "" $(ARGS)
@@ -32,7 +30,7 @@ check: .venv/ready-dev ## Check format, lint, types, import contracts and templa
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo --quiet 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
 	@$(BIN)/djlint --lint --quiet templates
 
 format: .venv/ready-dev ## Format the code and mend what can be mended
