@@ -19,12 +19,12 @@ from tests.support.pages import Page
 pytestmark = pytest.mark.sqlite_only
 STATUSES = (400, 403, 404, 405, 409, 410, 413, 422, 429, 500, 503)
 INSIDE = re.compile(
-    r"Traceback|File \"|/work/|/home/|\.py\b|site-packages|SELECT|INSERT|sqlite|psycopg|sqlalchemy"
+    r"Traceback|File \"|/opt/|/srv/|/home/|\.py\b|site-packages|SELECT|INSERT|sqlite|psycopg|sqlalchemy"
     r"|werkzeug|flask|secret-detail",
     re.I,
 )
 FAULTS: dict[str, Exception] = {
-    "bug": RuntimeError("secret-detail SELECT password FROM credential in /work/main/portal/app.py"),
+    "bug": RuntimeError("secret-detail SELECT password FROM credential in /srv/portal/app.py"),
     "locked": OperationalError("SELECT secret-detail", {}, Exception("database is locked")),
     "full": OperationalError("INSERT secret-detail", {}, Exception("database or disk is full")),
     "forbidden": Forbidden(),
