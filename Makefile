@@ -30,7 +30,7 @@ check: .venv/ready-dev ## Check format, lint, types, import contracts and templa
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
+	@report=$$($(BIN)/lint-imports --no-logo) || { echo "$$report"; exit 1; }
 	@$(BIN)/djlint --lint --quiet templates
 
 format: .venv/ready-dev ## Format the code and mend what can be mended

@@ -2,6 +2,7 @@
 
 import argparse
 import html
+import logging
 import re
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
 from flask_migrate import upgrade
 from sqlalchemy import insert, select
 
@@ -93,6 +95,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--large", type=int, default=100_000)
     sizes = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with ExitStack() as stack:
         small = stack.enter_context(site(sizes.small))
         large = stack.enter_context(site(sizes.large))
