@@ -75,8 +75,11 @@ def quick_folder() -> str | None:
 
 
 def _binaries() -> Path:
-    if os.environ.get("PG_BIN"):
-        return Path(os.environ["PG_BIN"])
+    chosen = os.environ.get("PG_BIN")
+    if chosen and not (Path(chosen) / "initdb").exists():
+        raise NoPostgres(f"no PostgreSQL: PG_BIN={chosen} holds no initdb")
+    if chosen:
+        return Path(chosen)
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: _number(path.parts[-3]))
     if installed:
         return installed[-1].parent
