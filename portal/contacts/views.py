@@ -15,12 +15,12 @@ from portal.journal import queries as journal
 from portal.kernel import clock, paging
 from portal.kernel.db import transaction
 from portal.kernel.errors import Invalid, Stale
-from portal.kernel.names import searchable, visible
+from portal.kernel.names import searchable
 from portal.kernel.options import Option
 from portal.roles import queries as roles
 from portal.staff.guard import actor, current_staff
 from portal.staff.permissions import Permission
-from portal.web.forms import wants_find
+from portal.web.forms import found_options, wants_find
 from portal.web.guard import needs, staff_blueprint
 from portal.web.htmx import render, see_other
 from portal.web.security import refills_form
@@ -50,15 +50,7 @@ def invite() -> Response:
 @needs(Permission.VIEW)
 def options() -> Response:
     """What a picker finds."""
-    name = visible(request.args.get("name", "contacts"))
-    text = searchable(request.args.get("q") or request.args.get(f"{name}_q", ""))
-    return render(
-        "_shared/_picker_options.html",
-        options=queries.options(text) if text else [],
-        name=name,
-        multiple=bool(request.args.get("multiple")),
-        query=text,
-    )
+    return found_options(queries.options, "contacts")
 
 
 @bp.route("/new", methods=["GET", "POST"])

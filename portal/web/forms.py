@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from flask import request
+from flask import Response, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -15,7 +15,9 @@ from wtforms.validators import InputRequired
 
 from portal.kernel import addresses
 from portal.kernel.errors import Invalid
+from portal.kernel.names import searchable, visible
 from portal.kernel.options import Option as Option
+from portal.web.htmx import render
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -233,3 +235,16 @@ class Version(HiddenField):
 def wants_find() -> bool:
     """Whether a picker's *Find* button sent the form, so that it is shown again with results instead of saved."""
     return "find" in request.form
+
+
+def found_options(search: Callable[[str], list[Option]], name: str) -> Response:
+    """The answer to a picker that asks while somebody types; `name` is its field's where the asker gives none."""
+    name = visible(request.args.get("name", name))
+    text = searchable(request.args.get("q") or request.args.get(f"{name}_q", ""))
+    return render(
+        "_shared/_picker_options.html",
+        options=search(text) if text else [],
+        name=name,
+        multiple=bool(request.args.get("multiple")),
+        query=text,
+    )
