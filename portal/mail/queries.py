@@ -1,6 +1,6 @@
 """Reading the outbox."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,39 +24,6 @@ def get(message_id: int) -> Message:
     if message is None:
         raise NotFound
     return message
-
-
-def for_invitation(invitation_id: int) -> Sequence[Any]:
-    """The messages of an invitation, newest first: id, contact_id, state, attempts, answer, created_at, sent_at,
-    due_at, possible_duplicate."""
-    columns = (
-        Message.id,
-        Message.contact_id,
-        Message.state,
-        Message.attempts,
-        Message.answer,
-        Message.created_at,
-        Message.sent_at,
-        Message.due_at,
-        Message.possible_duplicate,
-    )
-    return db.session.execute(
-        select(*columns)
-        .where(Message.about_kind == "invitation", Message.about_id == invitation_id)
-        .order_by(Message.id.desc())
-        .limit(200)
-    ).all()
-
-
-def count_recent(invitation_id: int, contact_id: int, since: datetime) -> int:
-    """How many messages of an invitation were written to a contact since then, whatever became of them."""
-    counted = select(func.count()).where(
-        Message.about_kind == "invitation",
-        Message.about_id == invitation_id,
-        Message.contact_id == contact_id,
-        Message.created_at > since,
-    )
-    return db.session.scalar(counted) or 0
 
 
 def pause() -> MailPause | None:

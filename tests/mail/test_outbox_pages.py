@@ -9,7 +9,6 @@ from flask import Flask
 
 from portal.kernel import clock
 from portal.kernel.db import db, transaction
-from portal.mail import queries
 from portal.mail.models import Message
 from tests.support import make
 from tests.support.clients import Client
@@ -216,22 +215,6 @@ def test_a_failed_message_is_on_the_timelines(app: Flask, smtp: SmtpTwin) -> Non
     queue(contact)
     deliver()
     assert [line.action for line in timeline("contact", contact.id)] == ["message.failed"]
-
-
-def test_what_an_invitation_page_asks_for(app: Flask, frozen_clock: FrozenClock) -> None:
-    from datetime import timedelta
-
-    from portal.mail import outbox
-
-    contact_id, began = people(1)[0].id, clock.now()
-    for _ in range(3):
-        with transaction():
-            outbox.enqueue("invitation", now=clock.now(), contact_id=contact_id, about=("invitation", 7))
-        frozen_clock.move(hours=2)
-    assert queries.count_recent(7, contact_id, began - timedelta(seconds=1)) == 3
-    assert queries.count_recent(7, contact_id, began) == 2
-    assert queries.count_recent(8, contact_id, began) == 0
-    assert [row.state for row in queries.for_invitation(7)] == ["queued"] * 3
 
 
 def test_an_empty_outbox_says_what_it_is_for(app: Flask, sign_in_as: SignIn) -> None:
