@@ -29,6 +29,7 @@ from portal.mail import outbox
 from portal.mail import panels as mail_panels
 from portal.mail import views as outbox_views
 from portal.mail.models import WAITING, Message
+from portal.providers import models as _providers  # noqa: F401  (a table that others point to)
 from portal.redemption import panels as redemption_panels
 from portal.redemption import sign_in_views
 from portal.redemption import views as redemption_views

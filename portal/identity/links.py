@@ -5,7 +5,15 @@ from datetime import timedelta
 from portal.kernel.secrets_ import KeyRing, digest
 
 RESET, CONFIRM = "reset", "confirm"
-LIVES = {RESET: timedelta(minutes=30), CONFIRM: timedelta(hours=72)}
+SET, CHANGE, CODE = "set", "change", "code"
+"""To set a first password, to change the address, to sign in with a second factor."""
+LIVES = {
+    RESET: timedelta(minutes=30),
+    CONFIRM: timedelta(hours=72),
+    SET: timedelta(hours=72),
+    CHANGE: timedelta(hours=24),
+    CODE: timedelta(minutes=10),
+}
 
 
 def token(ring: KeyRing, public_id: bytes, purpose: str, link_id: int, email_key: str) -> str:

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from portal.accounts import queries as accounts
 from portal.contacts.models import Contact
 from portal.identity import links
-from portal.identity.models import Credential, OneTimeLink
+from portal.identity.models import Credential, ExternalIdentity, OneTimeLink
 from portal.kernel.addresses import canonical
 from portal.kernel.db import db
 from portal.kernel.errors import NotFound
 from portal.kernel.names import visible
 from portal.kernel.secrets_ import token_id
+from portal.passkeys.models import Passkey
 from portal.settings.queries import ring, site
 
 
@@ -25,7 +26,7 @@ class SignIn:
 
     contact_id: int
     active: bool
-    password_hash: str
+    password_hash: str | None
     failures: int
 
 
@@ -70,6 +71,16 @@ def of_contact(contact_id: int) -> SignIn | None:
 def credential(contact_id: int) -> Credential | None:
     """The contact's username and password, read anew."""
     return db.session.get(Credential, contact_id, populate_existing=True)
+
+
+def has_sign_in(contact_id: int) -> bool:
+    """Whether the contact has any way to sign in: a password, an identity at a provider, a passkey."""
+    ways = (
+        select(Credential.contact_id).where(Credential.contact_id == contact_id, Credential.password_hash.is_not(None)),
+        select(ExternalIdentity.contact_id).where(ExternalIdentity.contact_id == contact_id),
+        select(Passkey.contact_id).where(Passkey.contact_id == contact_id),
+    )
+    return bool(db.session.scalar(select(or_(*(way.exists() for way in ways)))))
 
 
 def taken(username: str) -> bool:

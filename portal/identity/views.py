@@ -154,4 +154,4 @@ def _change_password(form: ChangePasswordForm) -> None:
     with transaction():
         changed = services.change_password(contact.id, stored, hashed, by, clock.now())
         whose = changed.id, changed.epoch
-    begin_session(*whose)
+    begin_session(*whose, by="password")

@@ -94,7 +94,7 @@ def stands(opened: Opened, person: Contact | None) -> Standing:
             anyone=invitation.redeemable_by == ANYONE,
             by_link=opened.intent.proof == pending.LINK,
             meant=meant.id if meant else None,
-            meant_has_sign_in=meant is not None and identity.credential(meant.id) is not None,
+            meant_has_sign_in=meant is not None and identity.has_sign_in(meant.id),
             meant_verified=meant is not None and meant.email1_verified_at is not None,
             person=person.id if person else None,
             person_invited=person is not None and (person is meant or invitations.is_invited(invitation.id, person.id)),

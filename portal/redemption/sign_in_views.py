@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from portal.contacts.models import Contact
 from portal.identity import queries as identity
 from portal.identity import services as identity_services
 from portal.identity.guard import begin_session, current_contact, end_session
@@ -13,15 +14,16 @@ from portal.kernel.db import transaction
 from portal.kernel.errors import Invalid
 from portal.kernel.passwords import hash_password
 from portal.redemption import pending, queries, services
+from portal.redemption.arriving import accepted, after, agrees, arrive, was_shown
 from portal.redemption.forms import SignInForm, SignUpForm
 from portal.redemption.guard import registers_openly
-from portal.redemption.services import NewSignIn, Refused
+from portal.redemption.services import BY_PASSWORD, NewPerson, Refused
 from portal.redemption.status import Reason, Standing
-from portal.redemption.views import accepted, refusal, sign_up_form, was_shown
+from portal.redemption.views import refusal, sign_up_form
 from portal.settings.queries import site
 from portal.web import throttle
 from portal.web.htmx import render, see_other
-from portal.web.security import local_target, refills_form
+from portal.web.security import refills_form
 
 bp = Blueprint("sign_in", __name__)
 SIGN_UP_IS_FOR = frozenset({Standing.SIGN_UP, Standing.REPLACE})
@@ -37,7 +39,7 @@ def sign_in() -> ResponseReturnValue:
         if target != url_for("redemption.review"):
             pending.mark_reviewed(session, False)
         if current_contact() is not None:
-            return see_other(_after(target))
+            return see_other(after(target))
     form = SignInForm()
     if form.validate_on_submit():
         try:
@@ -45,8 +47,9 @@ def sign_in() -> ResponseReturnValue:
         except Invalid as refused:
             form.show(refused)
         else:
-            begin_session(contact_id, epoch)
-            return _redeem_or_go_on(contact_id, target)
+            intent = pending.recall(session)
+            agreed = agrees(intent, request.form.get("seen", intent.mark if intent else ""))
+            return arrive((contact_id, epoch), by=BY_PASSWORD, target=target, agreed=agreed)
     status = form.refusal() if form.errors else 200
     intent = pending.recall(session) if site().redeems else None
     return render(
@@ -77,26 +80,6 @@ def _checked(form: SignInForm) -> tuple[int, int]:
     with transaction():
         identity_services.sign_in_failed(found, request.remote_addr, clock.now(), limited=limited)
     raise Invalid({"": _("That did not work. Please check both fields, or set a new password by e-mail.")})
-
-
-def _redeem_or_go_on(contact_id: int, target: str | None) -> Response:
-    intent = pending.recall(session) if site().redeems else None
-    if intent is None:
-        return see_other(_after(target))
-    if intent.reviewed and was_shown(intent):
-        try:
-            with transaction():
-                services.accept(intent, contact_id, ip=request.remote_addr, now=clock.now())
-        except Refused:
-            pass  # the review page, where they go now, says why
-        else:
-            return accepted(intent)
-    return see_other(url_for("redemption.review"))
-
-
-def _after(target: str | None) -> str:
-    waiting = pending.recall(session) is not None and site().redeems
-    return local_target(target, url_for("redemption.review" if waiting else "identity.profile"))
 
 
 @bp.post("/sign-in/switch")
@@ -159,12 +142,20 @@ def _sign_up(form: SignUpForm, offer: queries.Offer | None) -> Response:
     typed = {name: form.data.get(name) or "" for name in ("first_name", "last_name", "email")}
     words = identity.words_about(meant, *typed.values(), (offer.account if offer else None) or "")
     identity_services.check_new(form.username.data, form.password.text, words)
-    new = NewSignIn(form.username.data, hash_password(form.password.text), **typed)
+    username, hashed = form.username.data, hash_password(form.password.text)
+    new = NewPerson(**typed, otherwise=username)
     ip, now = request.remote_addr, clock.now()
+
+    def give(contact: Contact) -> None:
+        identity_services.create_sign_in(contact, username, hashed, ip, now)
+
     with transaction():
-        contact = services.sign_up(intent, new, ip=ip, now=now) if intent else services.register(new, ip=ip, now=now)
+        if intent:
+            contact = services.enter(intent, new, give, by=BY_PASSWORD, ip=ip, now=now)
+        else:
+            contact = services.register(new, give, ip=ip, now=now)
         whose = contact.id, contact.epoch
-    begin_session(*whose)
+    begin_session(*whose, by=BY_PASSWORD)
     if intent is not None:
         return accepted(intent)
     toast = _("Welcome. We have sent you an e-mail: please open the link in it to confirm your address.")

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from portal.identity.guard import contact_required, current_contact, signed_in
+from portal.identity.guard import contact_required, current_contact, how_signed_in, signed_in
 from portal.invitations import links
 from portal.invitations import queries as invitations
 from portal.invitations.messages import expires_text
@@ -14,13 +14,13 @@ from portal.kernel import clock, codes
 from portal.kernel.db import transaction
 from portal.kernel.errors import NotFound
 from portal.redemption import pending, queries, services
+from portal.redemption.arriving import accepted, was_shown
 from portal.redemption.forms import CodeForm, SignUpForm, StrangerSignUpForm
 from portal.redemption.guard import check_codes, code_failed, registers_openly, while_redeeming_is_on
 from portal.redemption.pending import Intent
 from portal.redemption.services import Refused
 from portal.redemption.status import OVER, Reason, Standing
 from portal.settings.queries import site
-from portal.web import sessions
 from portal.web.htmx import render, see_other
 from portal.web.security import local_target, refills_form
 
@@ -147,24 +147,10 @@ def accept() -> ResponseReturnValue:
     person_id = person.id
     try:
         with transaction():
-            services.accept(intent, person_id, ip=request.remote_addr, now=clock.now())
+            services.accept(intent, person_id, by=how_signed_in(), ip=request.remote_addr, now=clock.now())
     except Refused as refused:
         return refusal(refused.reason)
     return accepted(intent)
-
-
-def was_shown(intent: Intent | None) -> bool:
-    """Whether the page that sends this form spoke of this invitation. Another tab, or another site's link, may have
-    brought another one since: nobody accepts what they have not seen."""
-    mark = intent.mark if intent else ""
-    return request.form.get("seen", mark) == mark
-
-
-def accepted(intent: Intent) -> Response:
-    """After a redemption: a new session id, the intent gone, and on to where the person wanted to go."""
-    sessions.renew()
-    pending.forget(session)
-    return see_other(local_target(intent.returnurl, url_for("redemption.welcome")))
 
 
 def refusal(reason: Reason) -> Response:

@@ -26,6 +26,30 @@ class SiteSettings:
     """`Registration/OpenRegistrationEnabled`"""
     invitation_redemption: bool = True
     """`Registration/InvitationEnabled`"""
+    local_sign_in: bool = True
+    """`Registration/LocalLoginEnabled`"""
+    external_sign_in: bool = True
+    """`Registration/ExternalLoginEnabled`"""
+    passkeys: bool = True
+    sign_in_by_email_only: bool = False
+    """`Registration/LocalLoginByEmail`; off: username and confirmed address both work"""
+    remember_me: bool = True
+    """`Registration/RememberMeEnabled`"""
+    password_reset: bool = True
+    """`Registration/ResetPasswordEnabled`"""
+    reset_needs_confirmed_email: bool = True
+    """`Registration/ResetPasswordRequiresConfirmedEmail`"""
+    two_factor: bool = False
+    """`Registration/TwoFactorEnabled`: a code by e-mail after the password"""
+    remember_browser: bool = True
+    """`Registration/RememberBrowserEnabled`: may spare a browser the code for 30 days"""
+    only_provider: str = ""
+    """`Registration/LoginButtonAuthenticationType`: slug of the one provider behind *Sign in*, or empty"""
+    minimum_password_length: int = 15
+    lockout: bool = True
+    """Throttle after 10 wrong passwords, and none accepted after 100"""
+    owners_need_second_factor: bool = False
+    """Owners must use an authenticator app (or a passkey) to sign in to the staff side"""
     version: int = 0
 
     @property

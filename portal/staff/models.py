@@ -1,8 +1,8 @@
-"""Staff members and the one-time links that let them set a password."""
+"""Staff members, their identities at providers, their recovery codes, and the links that let them set a password."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.kernel.db import Base
@@ -12,7 +12,9 @@ from portal.staff.permissions import HOLDS, StaffActor
 class StaffMember(Base):
     """A person inside who works in `/staff`; never the same row as a contact.
 
-    `epoch` counts up whenever all their sessions must end. Without a password hash they cannot sign in yet.
+    `epoch` counts up whenever all their sessions must end. Without a password hash they cannot sign in by password.
+    `failures` counts wrong passwords in a row. `totp_sealed` is the secret of their authenticator app, bound to
+    `totp:<id>`; it counts once `totp_confirmed_at` is set. `totp_step` is the last time step used: no code works twice.
     """
 
     __tablename__ = "staff_member"
@@ -28,6 +30,10 @@ class StaffMember(Base):
     created_at: Mapped[datetime]
     signed_in_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    totp_sealed: Mapped[str | None] = mapped_column(String(300))
+    totp_confirmed_at: Mapped[datetime | None]
+    totp_step: Mapped[int] = mapped_column(default=0, server_default="0")
 
     is_authenticated = True
     is_anonymous = False
@@ -60,4 +66,32 @@ class SetUpLink(Base):
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff_member.id"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class StaffIdentity(Base):
+    """Who a staff member is at a provider: (issuer, subject), which is unique. `email` is shown, never trusted."""
+
+    __tablename__ = "staff_identity"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff_member.id"), index=True)
+    provider_id: Mapped[int] = mapped_column(ForeignKey("provider.id"), index=True)
+    issuer: Mapped[str] = mapped_column(String(300))
+    subject: Mapped[str] = mapped_column(String(255))
+    email: Mapped[str] = mapped_column(String(254), default="")
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+
+class RecoveryCode(Base):
+    """A code that takes the place of the authenticator app once; only its keyed hash is kept."""
+
+    __tablename__ = "staff_recovery_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff_member.id"), index=True)
+    lookup: Mapped[str] = mapped_column(String(64))
     used_at: Mapped[datetime | None]

@@ -64,7 +64,7 @@ def test_every_failure_costs_the_same(
         hashes.append(stored)
         return verify(stored, text)
 
-    monkeypatch.setattr("portal.identity.services.verify_password", counted)
+    monkeypatch.setattr("portal.identity.services.local.verify_password", counted)
     sent = []
     for identifier in ("nobody", "anna", "nobody@x.example", "anna@x.example"):
         browser = new_client()
@@ -87,7 +87,7 @@ def test_what_is_no_sign_in_at_all(client: Client, anna: Contact, identifier: st
 
 @pytest.mark.sqlite_only
 def test_a_long_password_is_refused_before_any_work(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.identity.services.verify_password", lambda *_: pytest.fail("hashed"))
+    monkeypatch.setattr("portal.identity.services.local.verify_password", lambda *_: pytest.fail("hashed"))
     assert try_to(client, "anna", "x" * 100_000).status_code == 422
 
 

@@ -1,0 +1,59 @@
+"""What a change to a sign-in entails: sessions and links end, the address is told, the journal names the contact."""
+
+from datetime import datetime
+
+from sqlalchemy import update
+
+from portal.contacts.models import Contact
+from portal.identity import links
+from portal.identity.models import Credential, OneTimeLink
+from portal.journal.services import Record
+from portal.kernel.db import db, execute_dml
+from portal.kernel.errors import NotFound
+from portal.kernel.secrets_ import new_public_id
+from portal.mail import outbox
+
+
+def named(contact: Contact) -> Record:
+    """The contact as the journal names it."""
+    return Record("contact", contact.id, contact.name)
+
+
+def set_password(held: Credential, contact: Contact, password_hash: str, now: datetime) -> None:
+    """Another password, or a first one: all sessions and all links that set one end, and the address is told."""
+    held.password_hash, held.password_set_at, held.failures, held.must_change = password_hash, now, 0, False
+    contact.epoch += 1
+    end_links(contact.id, now, links.RESET, links.SET)
+    db.session.flush()
+    outbox.enqueue("password-changed", now=now, contact_id=contact.id)
+
+
+def mail_link(contact: Contact, purpose: str, kind: str, now: datetime) -> None:
+    """Mail a one-time link of this purpose to the contact's address. Raises NotFound where there is none."""
+    if contact.email1_key is None:
+        raise NotFound
+    link = OneTimeLink(
+        public_id=new_public_id(),
+        contact_id=contact.id,
+        purpose=purpose,
+        email_key=contact.email1_key,
+        created_at=now,
+        expires_at=now + links.LIVES[purpose],
+    )
+    db.session.add(link)
+    db.session.flush()
+    outbox.enqueue(kind, now=now, contact_id=contact.id, detail={"link": link.id})
+
+
+def notify(contact_id: int, what: str, now: datetime, **detail: str) -> None:
+    """Tell the contact by mail that a way to sign in changed. `what`: identity-linked, identity-removed, passkey-added,
+    passkey-removed, email-changed, password-set, password-removed. `detail`: what the mail names, no secrets."""
+    outbox.enqueue("sign-in-changed", now=now, contact_id=contact_id, detail={"what": what, **detail})
+
+
+def end_links(contact_id: int, now: datetime, *purposes: str) -> None:
+    """End the unused links of a contact: those of the purposes, else all."""
+    unused = [OneTimeLink.contact_id == contact_id, OneTimeLink.used_at.is_(None)]
+    if purposes:
+        unused.append(OneTimeLink.purpose.in_(purposes))
+    execute_dml(update(OneTimeLink).where(*unused).values(used_at=now))

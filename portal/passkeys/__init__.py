@@ -1,0 +1,1 @@
+"""Passkeys (WebAuthn) of contacts and of staff members."""

@@ -1,0 +1,12 @@
+"""Redeeming an invitation: one transaction for every way of signing in."""
+
+from portal.redemption.services.entering import BY_PASSKEY as BY_PASSKEY
+from portal.redemption.services.entering import BY_PASSWORD as BY_PASSWORD
+from portal.redemption.services.entering import NewPerson as NewPerson
+from portal.redemption.services.entering import accept as accept
+from portal.redemption.services.entering import enter as enter
+from portal.redemption.services.entering import register as register
+from portal.redemption.services.entering import reopened as reopened
+from portal.redemption.services.redeeming import redeem as redeem
+from portal.redemption.services.refusing import Refused as Refused
+from portal.redemption.services.refusing import refused as refused
