@@ -97,6 +97,7 @@ def web(host: str, port: int, workers: int) -> None:
     _follow(host, port)
     app = _app()
     database.check_up_to_date(app)
+    database.take_over_providers(app)
     pages.serve(app, host, port, workers)
 
 
@@ -145,6 +146,20 @@ def add_staff(email: str, name: str, role: str, password_stdin: bool) -> None:
     database.bring_up_to_date(app)
     with app.app_context():
         click.echo(people.add(email, name, role, password))
+
+
+@staff.command("link")
+@click.argument("email")
+@click.option("--reset-second-factor", is_flag=True, help="They lost their authenticator app and recovery codes.")
+@refuses
+def link_staff(email: str, reset_second_factor: bool) -> None:
+    """Print a new one-time set-up link for a staff member who cannot sign in."""
+    from portal.serving import database, people
+
+    app = _app()
+    database.check_up_to_date(app)
+    with app.app_context():
+        click.echo(people.link(email, reset_second_factor=reset_second_factor))
 
 
 @click.group()

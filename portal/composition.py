@@ -12,8 +12,12 @@ from portal.accounts import views as accounts_views
 from portal.contacts import panels as contact_panels
 from portal.contacts import views as contacts_views
 from portal.contacts.models import Contact
+from portal.identity import credential_views, session_views
 from portal.identity import handlers as identity_handlers
 from portal.identity import messages as identity_messages
+from portal.identity import panels as identity_panels
+from portal.identity import passkey_views as own_passkey_views
+from portal.identity import proving_views as identity_proving_views
 from portal.identity import services as identity_services
 from portal.identity import views as identity_views
 from portal.invitations import messages as invitation_messages
@@ -29,15 +33,28 @@ from portal.mail import outbox
 from portal.mail import panels as mail_panels
 from portal.mail import views as outbox_views
 from portal.mail.models import WAITING, Message
-from portal.providers import models as _providers  # noqa: F401  (a table that others point to)
+from portal.passkeys import panels as passkey_panels
+from portal.providers import queries as provider_queries
+from portal.providers import views as providers_views
 from portal.redemption import panels as redemption_panels
-from portal.redemption import sign_in_views
+from portal.redemption import passkey_views as passkey_sign_in_views
+from portal.redemption import provider_views, second_factor_views, sign_in_views
 from portal.redemption import views as redemption_views
 from portal.roles import views as roles_views
 from portal.roles.models import WebRole
 from portal.serving import health as health_checks
+from portal.serving import staff_notices
+from portal.settings import queries as settings_queries
 from portal.settings import views as settings_views
-from portal.staff import people_views
+from portal.settings.queries import site
+from portal.staff import credential_views as staff_credential_views
+from portal.staff import guard as staff_guard
+from portal.staff import passkey_views as staff_passkey_views
+from portal.staff import people_views, proving_views
+from portal.staff import provider_views as staff_provider_views
+from portal.staff import second_factor_views as staff_second_factor_views
+from portal.staff import services as staff_services
+from portal.staff import session_views as staff_session_views
 from portal.staff import views as staff_views
 from portal.staff.panels import Planned, first
 from portal.web import guard, health
@@ -52,17 +69,31 @@ BLUEPRINTS = (
     health.bp,
     redemption_views.bp,
     sign_in_views.bp,
+    passkey_sign_in_views.bp,
+    own_passkey_views.bp,
+    staff_passkey_views.bp,
+    provider_views.bp,
+    second_factor_views.bp,
     identity_views.bp,
+    identity_proving_views.bp,
+    session_views.bp,
     staff_views.bp,
+    proving_views.bp,
     invitations_views.bp,
     contacts_views.bp,
+    credential_views.bp,
     accounts_views.bp,
     roles_views.bp,
     workflows_views.bp,
     outbox_views.bp,
     journal_views.bp,
     settings_views.bp,
+    providers_views.bp,
     people_views.bp,
+    staff_second_factor_views.bp,
+    staff_provider_views.bp,
+    staff_session_views.bp,
+    staff_credential_views.bp,
 )
 
 INVITATION_PANELS: tuple[tuple[str, Callable[..., str]], ...] = (
@@ -92,14 +123,22 @@ def compose(app: Flask) -> None:
     add_panel(places, "account", contact_panels.of_account)
     add_panel(places, "role", contact_panels.of_role)
     add_panel(places, "overview", mail_panels.overview)
+    add_panel(places, "contact-actions", identity_panels.credentials)
     for place, panel in INVITATION_PANELS:
         add_panel(places, place, panel)
+    app.extensions["staff_detour"] = staff_guard.detour
     app.extensions["open_invitations"] = invitation_services.open_of
     app.extensions["hand_over"] = invitation_services.hand_over
     add_panel(places, "profile", redemption_panels.accepted)
+    add_panel(places, "profile-passkeys", passkey_panels.of_contact)
+    add_panel(places, "staff-profile", passkey_panels.of_staff)
+    app.jinja_env.globals.update(passkey_panels.TEMPLATES_KNOW)
+    app.extensions["personal_data"] = {"accepted_invitations": redemption_panels.data_of}
+    settings_queries.asked_for_providers[:] = [_known_providers]
     _background_work()
     journal_queries.adds_actions[:] = [workflow_panels.timeline_actions]
     app.extensions["health"] = health_checks.CHECKS
+    app.extensions["lockout"] = lambda: site().lockout
     app.extensions["first_steps"] = [_first_role, _first_contact, _first_invitation]
     app.extensions["work_waiting"] = [_mail_waits]
 
@@ -112,12 +151,25 @@ def _background_work() -> None:
             "welcome": workflow_messages.prepare_welcome,
             "reset-password": identity_messages.prepare_reset,
             "confirm-email": identity_messages.prepare_confirmation,
+            "second-factor": identity_messages.prepare_second_factor,
             "password-changed": identity_messages.prepare_notice,
             "sign-in-replaced": identity_messages.prepare_notice,
+            "sign-in-changed": identity_messages.prepare_changed,
+            staff_notices.KIND: staff_notices.prepare,
+            "change-email": identity_messages.prepare_move,
+            "set-password": identity_messages.prepare_set,
         }
     )
     handles(workflow_services.JOB, failed=workflow_handlers.failed)(workflow_handlers.run)
     handles(identity_services.RESET_JOB)(identity_handlers.reset)
+    handles(staff_services.NOTICE_JOB)(staff_notices.write)
+
+
+def _known_providers() -> list[settings_queries.KnownProvider]:
+    return [
+        settings_queries.KnownProvider(p.slug, p.caption, p.enabled and p.for_sign_in, p.enabled and p.for_registration)
+        for p in provider_queries.all_of_them()
+    ]
 
 
 def _first_role() -> Planned:
@@ -152,6 +204,7 @@ def navigation() -> list[NavItem]:
         (_("Journal"), "history", "journal.index", "read_journal"),
         (_("People"), "id-badge", "people.index", "manage_staff"),
         (_("Settings"), "settings", "settings.edit", "manage_settings"),
+        (_("Sign-in providers"), "plug", "providers.index", "manage_settings"),
     )
     here = (request.endpoint or "").partition(".")[0]
     own_page = request.endpoint == "staff.profile"  # of the staff blueprint, but no part of the overview

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import getaddresses
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,16 @@ NAMES = (
     "PORTAL_TRUSTED_PROXIES",
     "PORTAL_INSTANCE",
 )
+PROVIDERS = "providers"
+_TEXT, _YES_OR_NO, _TEXTS = "a text", "true or false", "a table of texts"
+PROVIDER_KEYS = {
+    **dict.fromkeys(("preset", "caption", "mark", "issuer", "tenant", "client_id", "client_secret"), _TEXT),
+    **dict.fromkeys(("client_secret_file", "scopes", "authorize_url", "token_url", "userinfo_url"), _TEXT),
+    **dict.fromkeys(("enabled", "for_sign_in", "for_registration", "for_staff"), _YES_OR_NO),
+    **dict.fromkeys(("trusted_for_email", "refreshes"), _YES_OR_NO),
+    "claims": _TEXTS,
+}
+"""What a table `[providers.<name>]` of `portal.toml` may hold."""
 
 
 class BadSettings(Exception):
@@ -36,9 +47,18 @@ class BadSettings(Exception):
 
 
 @dataclass(frozen=True, repr=False)
+class DeclaredProvider:
+    """A sign-in provider of `portal.toml`: its name there, and what was given, each of the right type."""
+
+    slug: str
+    values: Mapping[str, Any]
+    client_secret: str | None
+
+
+@dataclass(frozen=True, repr=False)
 class Settings:
     """Everything an operator can set, checked; it holds secrets, so it does not print. `timezone` is the site's zone
-    until its owner chooses one."""
+    until its owner chooses one. What the `providers` say is checked when they are taken over."""
 
     instance: Path
     secret_key: str
@@ -50,6 +70,7 @@ class Settings:
     mail_from: str
     timezone: str
     trusted_proxies: int
+    providers: tuple[DeclaredProvider, ...] = ()
 
     @property
     def https(self) -> bool:
@@ -75,7 +96,8 @@ def load(environment: Mapping[str, str] | None = None, *, make_secrets: bool = F
     environment = os.environ if environment is None else environment
     instance = Path(environment.get("PORTAL_INSTANCE") or Path(__file__).parent.parent / "instance").resolve()
     faults: list[str] = []
-    given = _given(environment, instance, faults)
+    stored = _stored(instance / "portal.toml", faults)
+    given = _given(environment, stored)
     secret_key = _secret_key(given, instance, faults, make=make_secrets)
     keys, keys_are_new = _keys(given, instance, faults, make=make_secrets)
     settings = Settings(
@@ -89,25 +111,59 @@ def load(environment: Mapping[str, str] | None = None, *, make_secrets: bool = F
         mail_from=_mail_from(given.get("PORTAL_MAIL_FROM", "Portal <portal@localhost>"), faults),
         timezone=_timezone(given.get("PORTAL_TIMEZONE", "UTC"), faults),
         trusted_proxies=_hops(given.get("PORTAL_TRUSTED_PROXIES", "0"), faults),
+        providers=_providers(stored.get(PROVIDERS, {}), instance, faults),
     )
     if faults:
         raise BadSettings(faults)
     return settings
 
 
-def _given(environment: Mapping[str, str], instance: Path, faults: list[str]) -> dict[str, str]:
-    path = instance / "portal.toml"
-    given: dict[str, str] = {}
-    if path.exists():
-        try:
-            stored = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-            faults.append(f"{path}: cannot be read as TOML: {fault}")
-            stored = {}
-        unknown = sorted(set(stored) - set(NAMES))
-        faults.extend(f"{path}: {name} is not a setting" for name in unknown)
-        given = {name: str(value) for name, value in stored.items() if name in NAMES}
+def _stored(path: Path, faults: list[str]) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        faults.append(f"{path}: cannot be read as TOML: {fault}")
+        return {}
+    faults.extend(f"{path}: {name} is not a setting" for name in sorted(set(stored) - {*NAMES, PROVIDERS}))
+    return stored
+
+
+def _given(environment: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, str]:
+    given = {name: str(value) for name, value in stored.items() if name in NAMES}
     return given | {name: environment[name] for name in NAMES if environment.get(name)}
+
+
+def _providers(tables: object, instance: Path, faults: list[str]) -> tuple[DeclaredProvider, ...]:
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        faults.append(f"{PROVIDERS}: must be tables such as [{PROVIDERS}.google]")
+        return ()
+    return tuple(_provider(slug, table, instance, faults) for slug, table in tables.items())
+
+
+def _provider(slug: str, table: dict[str, Any], instance: Path, faults: list[str]) -> DeclaredProvider:
+    where = f"{PROVIDERS}.{slug}"
+    faults.extend(f"{where}: {name} is not a setting" for name in sorted(set(table) - set(PROVIDER_KEYS)))
+    known = {name: value for name, value in table.items() if name in PROVIDER_KEYS}
+    wrong = {name for name, value in known.items() if not _is(value, PROVIDER_KEYS[name])}
+    faults.extend(f"{where}: {name} must be {PROVIDER_KEYS[name]}" for name in sorted(wrong))
+    values = {name: value for name, value in known.items() if name not in wrong}
+    secret, file = values.pop("client_secret", None), values.pop("client_secret_file", None)
+    if secret is not None and file is not None:
+        faults.append(f"{where}: give client_secret or client_secret_file, not both")
+    elif file is not None:
+        try:
+            secret = (instance / file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as fault:
+            faults.append(f"{where}: client_secret_file {instance / file} cannot be read: {fault.__class__.__name__}")
+    return DeclaredProvider(slug, values, secret or None)
+
+
+def _is(value: object, kind: str) -> bool:
+    if kind == _TEXTS:
+        return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    return isinstance(value, str if kind == _TEXT else bool)
 
 
 def _secret_key(given: dict[str, str], instance: Path, faults: list[str], *, make: bool) -> str:

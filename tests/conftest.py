@@ -22,6 +22,10 @@
 `live_server`      `live_server(workers=4)` → `portal web` (gunicorn) on the test's database: `.url`, `.kill()`, `.log`;
                    `live_worker()` → `portal worker` beside it. `live_environment(**more)` → what such processes get.
 `smtp`             the SMTP twin of tests/twins/smtp.py.
+`openid`           the OpenID provider of tests/twins/openid.py: `add_provider(openid, "openid")` makes the record,
+                   `sign_in_at(client, response)` goes there from our start page and gives the callback;
+                   `openid.behave(…)`, `openid.user = openid.person(…)`.
+`github`           the GitHub of tests/twins/github.py: `github.provider()` makes the record.
 
 Records are made with tests/support/make.py: `make_staff, make_contact, make_account, make_role, make_invitation(…)`.
 Connections beyond this machine fail the test. Warnings are errors. `long` tests run in `make test-long` only.
@@ -53,6 +57,10 @@ from tests.support.live import Process, Server, worker
 from tests.support.network import only_loopback
 from tests.support.postgres import NoPostgres, quick_folder, temporary_postgres
 from tests.support.statements import statements as count_statements
+from tests.twins.github import GitHubTwin
+from tests.twins.github import running as github_running
+from tests.twins.openid import OpenIdTwin
+from tests.twins.openid import running as openid_running
 from tests.twins.smtp import SmtpTwin, running
 
 STAFF_PERSONAS = ("owner", "manager", "editor", "viewer")
@@ -325,6 +333,20 @@ def live_worker(
 def smtp() -> Iterator[SmtpTwin]:
     """A real SMTP server on the loopback interface that behaves as the test tells it to."""
     with running() as twin:
+        yield twin
+
+
+@pytest.fixture
+def openid() -> Iterator[OpenIdTwin]:
+    """A real OpenID provider on the loopback interface that behaves as the test tells it to."""
+    with openid_running() as twin:
+        yield twin
+
+
+@pytest.fixture
+def github() -> Iterator[GitHubTwin]:
+    """GitHub's endpoints on the loopback interface."""
+    with github_running() as twin:
         yield twin
 
 

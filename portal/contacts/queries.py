@@ -12,6 +12,7 @@ from portal.kernel.db import contains, db, load, possible
 from portal.kernel.errors import NotFound
 from portal.kernel.names import fold, searchable
 from portal.kernel.options import Option
+from portal.roles import queries as roles
 from portal.roles.models import WebRole
 
 OFFERED = 20
@@ -62,6 +63,13 @@ def web_roles(contact_id: int) -> list[WebRole]:
     """The web roles given to a contact, by name; the implicit ones are not among them."""
     given = select(WebRole).join(ContactWebRole, ContactWebRole.web_role_id == WebRole.id)
     return list(db.session.scalars(given.where(ContactWebRole.contact_id == contact_id).order_by(WebRole.name_key)))
+
+
+def role_names(contact_id: int) -> list[str]:
+    """What the roles of a signed-in contact are called: those given to them, then the one that everybody has."""
+    given = select(ContactWebRole.web_role_id).where(ContactWebRole.contact_id == contact_id)
+    held = select(WebRole.name).where(or_(WebRole.id.in_(given), WebRole.implicit == roles.AUTHENTICATED))
+    return list(db.session.scalars(held.order_by(WebRole.implicit.is_not(None), WebRole.name_key)))
 
 
 def options(text: str) -> list[Option]:

@@ -1,9 +1,9 @@
 """The signed-in contact: who it is, and views that need one, or one with a web role."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, cast
+from urllib.parse import urlsplit
 
 from flask import abort, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -11,17 +11,17 @@ from flask_login import current_user, login_user, logout_user
 
 from portal.contacts import queries as contacts
 from portal.contacts.models import Contact
-from portal.kernel import clock
+from portal.identity import staying
 from portal.kernel.actor import Actor
 from portal.kernel.names import fold
 from portal.roles import queries as roles
-from portal.web import sessions
+from portal.web import proof, sessions
 from portal.web.htmx import go, wanted
+from portal.web.security import local_target
 
 P = ParamSpec("P")
 View = Callable[P, ResponseReturnValue]
-HOW, PROVEN_AT = "signed_in_by", "proven_at"
-PROOF_LASTS = timedelta(minutes=10)
+HOW = "signed_in_by"
 
 
 def current_contact() -> Contact | None:
@@ -53,6 +53,26 @@ def contact_required(view: View[P]) -> View[P]:
     return guarded
 
 
+def proven(view: View[P]) -> View[P]:
+    """Open a view to signed-in contacts who have just proven who they are; the others are asked to, and what they
+    sent waits for them."""
+
+    @wraps(view)
+    @contact_required
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        if proven_recently():
+            if request.method == "POST":
+                proof.drop_form()
+            return view(*args, **kwargs)
+        if request.method in ("GET", "HEAD"):
+            return go(url_for("proving.again", next=request.full_path.rstrip("?")))
+        # A form that cannot be kept is left where it was filled in: going back in the browser finds it there.
+        after = url_for("proving.go_on") if proof.keep_form() else _came_from()
+        return go(url_for("proving.again", next=after))
+
+    return guarded
+
+
 def require_web_role(name: str) -> Callable[[View[P]], View[P]]:
     """Open a view to signed-in contacts who have the web role of this name; 403 for the others."""
 
@@ -76,6 +96,7 @@ def begin_session(contact_id: int, epoch: int, *, by: str) -> None:
     `by` says how they proved who they are: `password`, `passkey`, `provider:<slug>`. `epoch` is the one in which they
     did: whoever was shut out since then is not signed in.
     """
+    staying.leave()
     contact = contacts.for_session(contact_id, epoch)
     if contact is None:
         logout_user()
@@ -86,25 +107,54 @@ def begin_session(contact_id: int, epoch: int, *, by: str) -> None:
     sessions.renew()
 
 
+def resume_session() -> None:
+    """Before a contact's page: sign in who stays signed in with this browser, under a new session id, and end the
+    session of a browser that is remembered no more. It proves nothing: `proven_recently` is not set by it."""
+    if request.endpoint is None or sessions.audience_of(request.path) == sessions.STAFF:
+        return
+    if request.path.startswith("/health"):
+        return
+    if staying.over():
+        end_session()
+    elif current_contact() is None and (kept := staying.resumed()) is not None:
+        contact = contacts.for_session(kept.contact_id, kept.epoch)
+        if contact is not None:
+            login_user(contact)
+            session.pop(proof.PROVEN_AT, None)
+            session[HOW], session[staying.KEPT] = "password", kept.browser_id
+            sessions.renew()
+
+
 def how_signed_in() -> str:
     """How the person who is signed in proved who they are."""
     return str(session.get(HOW, "password"))
 
 
+def continue_session(contact_id: int, epoch: int) -> None:
+    """Keep this browser signed in after their other sessions were ended: under a new session id, with the proof it
+    had and no newer one."""
+    contact = contacts.for_session(contact_id, epoch)
+    if contact is None:
+        logout_user()
+    else:
+        login_user(contact)
+    sessions.renew()
+
+
 def proven_now() -> None:
     """Note that the signed-in person has just proven who they are."""
-    session[PROVEN_AT] = clock.now().isoformat()
+    proof.proven_now()
 
 
 def proven_recently() -> bool:
     """Whether they did so within the last ten minutes, as changing a way to sign in asks for (ASVS 7.5.1)."""
-    at = session.get(PROVEN_AT)
-    return at is not None and clock.now() - datetime.fromisoformat(at) < PROOF_LASTS
+    return proof.proven_recently()
 
 
 def end_session(*, keep: str | None = None) -> None:
     """Sign this browser out and end its session; of what that held only `keep` goes into a new one."""
     kept = session.get(keep) if keep else None
+    staying.leave()
     logout_user()
     sessions.forget()
     if keep and kept is not None:
@@ -113,3 +163,7 @@ def end_session(*, keep: str | None = None) -> None:
 
 def _asked_for() -> str | None:
     return request.full_path.rstrip("?") if request.method == "GET" and not wanted() else None
+
+
+def _came_from() -> str | None:
+    return local_target(urlsplit(request.referrer or "").path, "") or None

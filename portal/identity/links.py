@@ -1,5 +1,6 @@
 """The tokens of one-time links mailed to contacts: what each is bound to, and how long it lives."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from portal.kernel.secrets_ import KeyRing, digest
@@ -24,3 +25,18 @@ def token(ring: KeyRing, public_id: bytes, purpose: str, link_id: int, email_key
 def genuine(ring: KeyRing, given: str, purpose: str, link_id: int, email_key: str) -> bool:
     """Whether `given` was made for this link, this purpose and this address."""
     return ring.verifies(given, purpose, link_id, digest(email_key))
+
+
+def moving(email_key: str, from_key: str | None) -> str:
+    """What a link to a new address is bound to: that address, and the one it takes the place of."""
+    return f"{email_key} {from_key or ''}"
+
+
+def code(ring: KeyRing, public_id: bytes, link_id: int, email_key: str) -> str:
+    """The six digits that are mailed as a second factor; made when the mail is written and stored nowhere."""
+    return f"{int(digest(token(ring, public_id, CODE, link_id, email_key)), 16) % 1_000_000:06}"
+
+
+def codes(ring: KeyRing, public_id: bytes, link_id: int, email_key: str) -> list[str]:
+    """Every code that may have been mailed: the keys may have been rotated since."""
+    return [code(replace(ring, current=key_id), public_id, link_id, email_key) for key_id in ring.keys]

@@ -65,6 +65,12 @@ def timeline(kind: str, record_id: int, limit: int = 50) -> list[Line]:
     return lines
 
 
+def deeds(kind: str, actor_id: int) -> list[JournalEntry]:
+    """Everything that one person did, oldest first."""
+    own = select(JournalEntry).where(JournalEntry.actor_kind == kind, JournalEntry.actor_id == actor_id)
+    return list(db.session.scalars(own.order_by(JournalEntry.id)))
+
+
 def page(filters: Filters, after: str) -> paging.Page[Line]:
     """A page of the journal, newest first; `after` is a cursor of this function's, anything else is the first page."""
     statement = _narrowed(select(JournalEntry), filters)

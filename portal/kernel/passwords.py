@@ -13,7 +13,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask_babel import gettext as _
 
-SHORTEST, LONGEST = 15, 256
+FLOOR, LONGEST = 8, 256
+"""No site accepts shorter passwords, whatever its settings say, and none cuts or accepts longer ones."""
 FEWEST_DISTINCT = 5
 # Without the words that anybody knows of a person, this much must be left of a password.
 FEWEST_OWN = 8
@@ -59,11 +60,13 @@ def needs_rehash(stored: str) -> bool:
     return _hasher.check_needs_rehash(stored)
 
 
-def weakness(password: str, *, words: Iterable[str] = (), minimum: int = SHORTEST) -> str | None:
+def weakness(password: str, *, minimum: int, words: Iterable[str] = ()) -> str | None:
     """Why the password is refused, as a sentence for the person who typed it; None when it is good.
 
-    `words` are what others know of them: names, the e-mail address, the account, the site.
+    `minimum` is the length that the site asks for; `words` are what others know of them: names, the e-mail address,
+    the account, the site.
     """
+    minimum = max(minimum, FLOOR)
     if len(password) < minimum:
         return _("Please use at least %(least)s characters. Several words in a row are fine.", least=minimum)
     if len(password) > LONGEST:

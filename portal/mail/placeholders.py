@@ -17,8 +17,14 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "welcome": ("site_name", "name", "link"),
     "reset-password": ("site_name", "name", "link", "minutes"),
     "confirm-email": ("site_name", "name", "link", "hours"),
+    "second-factor": ("site_name", "name", "code", "minutes"),
     "password-changed": ("site_name", "name", "when"),
     "sign-in-replaced": ("site_name", "name", "when"),
+    # what: which change; which: the one thing that it names, such as the provider.
+    "staff-sign-in-changed": ("site_name", "name", "when", "what", "which"),
+    "sign-in-changed": ("site_name", "name", "when", "what", "which"),
+    "change-email": ("site_name", "name", "link", "hours"),
+    "set-password": ("site_name", "name", "link", "hours", "username"),
 }  # fmt: skip
 """The placeholders of each template. One that is left out or empty is nil there; another name is a mistake."""
 

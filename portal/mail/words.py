@@ -22,6 +22,11 @@ def kinds() -> dict[str, str]:
         "welcome": _("Welcome"),
         "reset-password": _("New password"),
         "confirm-email": _("Confirm the address"),
+        "second-factor": _("Code to sign in"),
         "password-changed": _("Password changed"),
         "sign-in-replaced": _("Sign-in replaced"),
+        "sign-in-changed": _("Sign-in changed"),
+        "staff-sign-in-changed": _("Staff sign-in changed"),
+        "change-email": _("Confirm the new address"),
+        "set-password": _("Set a password"),
     }

@@ -18,8 +18,9 @@ class Provider(Base):
     `preset` names its entry in `presets`, `kind` is `oidc` or `oauth2`; an OAuth 2.0 provider has a synthetic `issuer`
     and the three addresses. `secret_sealed` is bound to `provider:<slug>`. `claims` maps our fields (`first_name`,
     `last_name`, `email`, `language`) to names of claims where they differ from the preset's. `waives` lists the checks
-    (`nonce`, `pkce`) that it cannot pass; one that waives any is never trusted for e-mail. `source` is `file` for those
-    of `portal.toml`, which the page only shows.
+    (`nonce`, `pkce`) that it cannot pass; one that waives any is never trusted for e-mail. Switched off (not
+    `enabled`), nobody signs in with it, and what it is for stays as chosen. `source` is `file` for those of
+    `portal.toml`, which the page only shows.
     """
 
     __tablename__ = "provider"
@@ -37,6 +38,7 @@ class Provider(Base):
     client_id: Mapped[str] = mapped_column(String(300))
     secret_sealed: Mapped[str | None] = mapped_column(Text)
     scopes: Mapped[str] = mapped_column(String(300))
+    enabled: Mapped[bool] = mapped_column(default=True)
     for_sign_in: Mapped[bool] = mapped_column(default=True)
     for_registration: Mapped[bool] = mapped_column(default=True)
     for_staff: Mapped[bool] = mapped_column(default=False)

@@ -4,6 +4,7 @@ from flask import request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from portal.identity import staying
 from portal.identity.guard import begin_session
 from portal.kernel import clock
 from portal.kernel.db import transaction
@@ -16,13 +17,16 @@ from portal.web.htmx import see_other
 from portal.web.security import local_target
 
 
-def arrive(whose: tuple[int, int], *, by: str, target: str | None, agreed: bool) -> Response:
+def arrive(whose: tuple[int, int], *, by: str, target: str | None, agreed: bool, remember: bool = False) -> Response:
     """Sign this browser in, and go on: with the invitation that is waiting, else to `target`.
 
     `whose` is the contact's id and the epoch in which they proved who they are; `by` how (`password`, `passkey`,
-    `provider:<slug>`); `agreed` whether they meant to accept the waiting invitation by signing in (see `agrees`).
+    `provider:<slug>`); `agreed` whether they meant to accept the waiting invitation by signing in (see `agrees`);
+    `remember` whether this browser is to stay signed in.
     """
     begin_session(*whose, by=by)
+    if remember and current_user.is_authenticated and site().remember_me:
+        staying.stay(whose)
     intent = pending.recall(session) if site().redeems else None
     if intent is None or not current_user.is_authenticated:
         return see_other(after(target))

@@ -1,19 +1,18 @@
 """The forms that invitees meet: the code, signing in, creating a sign-in."""
 
+import re
 import unicodedata
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import ValidationError
+from wtforms import BooleanField, ValidationError
 from wtforms.fields.core import Field
 
-from portal.identity.forms import LONGEST_IDENTIFIER, SameAs, Secret, StrongEnough
-from portal.identity.queries import username_key
+from portal.identity.forms import LONGEST_IDENTIFIER, SameAs, Secret, StrongEnough, Username
 from portal.kernel import codes
 from portal.kernel.names import holds_link
 from portal.web.forms import Address, Form, Line
 
-SHORTEST_USERNAME, LONGEST_USERNAME = 3, 100
 LONGEST_NAME = 100
 PLAIN = {"autocapitalize": "none", "spellcheck": "false"}
 
@@ -44,27 +43,34 @@ class SignInForm(Form):
         render_kw={"autocomplete": "username", **PLAIN},
     )
     password = Secret(_l("Password"), autocomplete="current-password")
+    remember = BooleanField(_l("Stay signed in on this device"))
+
+
+class FactorForm(Form):
+    """The code that was mailed as a second factor."""
+
+    code = Line(
+        _l("Code"),
+        most=30,
+        needed=True,
+        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", **PLAIN},
+    )
+    remember_browser = BooleanField(_l("Do not ask for a code on this device for 30 days"))
+
+    def validate_code(self, field: Field) -> None:
+        """Six digits, whatever stands between them."""
+        digits = re.sub(r"[\s.-]+", "", unicodedata.normalize("NFKC", field.data or ""))
+        if not re.fullmatch(r"[0-9]{6}", digits):
+            raise ValidationError(_("The code has six digits. It is in the e-mail we have just sent you."))
+        field.data = digits
 
 
 class SignUpForm(Form):
     """A username and a password, for a contact whose name and address are known."""
 
-    username = Line(_l("Username"), most=LONGEST_USERNAME, needed=True, render_kw={"autocomplete": "username", **PLAIN})
+    username = Username(_l("Username"))
     password = Secret(_l("Password"), autocomplete="new-password")
     confirm = Secret(_l("Password again"), autocomplete="new-password")
-
-    def validate_username(self, field: Field) -> None:
-        """A username is no address, long enough, and shows everything it holds."""
-        key = username_key(field.data or "")
-        if not field.data:
-            return
-        if "@" in key:
-            raise ValidationError(_("Please choose a username without “@”."))
-        if any(unicodedata.category(c).startswith("C") for c in key):
-            raise ValidationError(_("Please remove the invisible characters."))
-        if not SHORTEST_USERNAME <= len(key) <= LONGEST_USERNAME:
-            least, most = SHORTEST_USERNAME, LONGEST_USERNAME
-            raise ValidationError(_("Please use %(least)s to %(most)s characters.", least=least, most=most))
 
     def validate_password(self, field: Field) -> None:
         """Not easy to guess."""
@@ -88,3 +94,14 @@ class StrangerSignUpForm(SignUpForm):
             raise ValidationError(_("Please enter a name without a web address."))
 
     validate_last_name = validate_first_name
+
+
+class AboutYouForm(Form):
+    """What somebody is called whose provider does not say enough."""
+
+    first_name = Line(_l("First name"), most=LONGEST_NAME, render_kw={"autocomplete": "given-name"})
+    last_name = Line(_l("Last name"), most=LONGEST_NAME, render_kw={"autocomplete": "family-name"})
+    email = Address(_l("E-mail address"), needed=True, render_kw={"autocomplete": "email"})
+
+    validate_first_name = StrangerSignUpForm.validate_first_name
+    validate_last_name = StrangerSignUpForm.validate_last_name

@@ -1,6 +1,6 @@
-"""What a contact's profile shows of the invitations they accepted."""
+"""What a contact's profile shows of the invitations they accepted, and what their download holds of them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import render_template
 
@@ -21,3 +21,12 @@ def accepted(contact: Contact) -> str:
     rows = queries.of_contact(contact.id)
     lines = [Accepted(display_name(row) if row.inviter_id else row.owner, row.redeemed_at) for row in rows]
     return render_template("redemption/_redemptions.html", lines=lines) if lines else ""
+
+
+def data_of(contact: Contact) -> list[dict[str, Any]]:
+    """The same for the file that they download."""
+    rows = queries.of_contact(contact.id)
+    return [
+        {"redeemed_at": row.redeemed_at.isoformat(), "invited_by": display_name(row) if row.inviter_id else row.owner}
+        for row in rows
+    ]

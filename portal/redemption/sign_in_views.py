@@ -8,15 +8,19 @@ from werkzeug.wrappers import Response
 from portal.contacts.models import Contact
 from portal.identity import queries as identity
 from portal.identity import services as identity_services
+from portal.identity import staying
 from portal.identity.guard import begin_session, current_contact, end_session
+from portal.identity.services import second_factor
+from portal.identity.services.second_factor import Passed
 from portal.kernel import clock
 from portal.kernel.db import transaction
 from portal.kernel.errors import Invalid
 from portal.kernel.passwords import hash_password
-from portal.redemption import pending, queries, services
-from portal.redemption.arriving import accepted, after, agrees, arrive, was_shown
+from portal.providers import queries as providers
+from portal.redemption import halfway, pending, queries, services
+from portal.redemption.arriving import accepted, after, was_shown
 from portal.redemption.forms import SignInForm, SignUpForm
-from portal.redemption.guard import registers_openly
+from portal.redemption.guard import count_registration, registers_openly
 from portal.redemption.services import BY_PASSWORD, NewPerson, Refused
 from portal.redemption.status import Reason, Standing
 from portal.redemption.views import refusal, sign_up_form
@@ -40,22 +44,26 @@ def sign_in() -> ResponseReturnValue:
             pending.mark_reviewed(session, False)
         if current_contact() is not None:
             return see_other(after(target))
+    if request.method == "POST" and not site().local_sign_in:
+        abort(404)
     form = SignInForm()
+    if site().sign_in_by_email_only:
+        form.identifier.label.text = _("E-mail address")
     if form.validate_on_submit():
         try:
-            contact_id, epoch = _checked(form)
+            passed, account = _checked(form)
         except Invalid as refused:
             form.show(refused)
         else:
-            intent = pending.recall(session)
-            agreed = agrees(intent, request.form.get("seen", intent.mark if intent else ""))
-            return arrive((contact_id, epoch), by=BY_PASSWORD, target=target, agreed=agreed)
-    status = form.refusal() if form.errors else 200
+            return halfway.go_on(passed, account, target, remember=form.remember.data and site().remember_me)
     intent = pending.recall(session) if site().redeems else None
+    by_password = site().local_sign_in and (request.method == "POST" or "password" in request.args or not _only_one())
     return render(
         "redemption/sign_in.html",
-        status=status,
+        status=form.refusal() if form.errors else 200,
         form=form,
+        by_password=by_password,
+        password_url=url_for("sign_in.sign_in", next=target, password=1) if site().local_sign_in else "",
         invited=intent is not None,
         accepts=intent.mark if intent is not None and intent.reviewed else "",
         redeems=site().redeems,
@@ -63,22 +71,31 @@ def sign_in() -> ResponseReturnValue:
     )
 
 
-def _checked(form: SignInForm) -> tuple[int, int]:
-    """Id and epoch of the contact whose password was typed. Raises Invalid, one answer for every kind of failure."""
-    found = identity.sign_in(form.identifier.data)
+def _only_one() -> bool:
+    """Whether the one provider behind *Sign in* is there to be used; a password is then asked for on demand."""
+    return any(provider.slug == site().only_provider for provider in providers.offered())
+
+
+def _checked(form: SignInForm) -> tuple[Passed, str]:
+    """Whose password was typed, and under what their failures are counted. Raises Invalid, one answer for every kind
+    of failure."""
+    found = identity.sign_in(form.identifier.data, by_email_only=site().sign_in_by_email_only)
     account = identity.throttled_as(found.contact_id if found else None, form.identifier.data)
-    throttle.check("contact", account, request.remote_addr)
+    ip = request.remote_addr
+    throttle.check("contact", account, ip)
     stored = identity_services.checked(found, form.password.text)
     if found is not None and stored is not None:
         rehashed = identity_services.renewed(stored, form.password.text)
+        number, known = found.contact_id, site().two_factor and staying.spared(found.contact_id)
         with transaction():
-            epoch = identity_services.signed_in(found.contact_id, stored, rehashed, request.remote_addr, clock.now())
-        if epoch is not None:
-            throttle.succeeded("contact", account, request.remote_addr)
-            return found.contact_id, epoch
-    limited = throttle.failed("contact", account, request.remote_addr)
+            passed = second_factor.password_passed(number, stored, rehashed, known=known, ip=ip, now=clock.now())
+        if passed is not None:
+            if passed.done:
+                throttle.succeeded("contact", account, ip)
+            return passed, account
+    limited = throttle.failed("contact", account, ip)
     with transaction():
-        identity_services.sign_in_failed(found, request.remote_addr, clock.now(), limited=limited)
+        identity_services.sign_in_failed(found, ip, clock.now(), limited=limited)
     raise Invalid({"": _("That did not work. Please check both fields, or set a new password by e-mail.")})
 
 
@@ -93,7 +110,7 @@ def switch() -> ResponseReturnValue:
 @refills_form
 def sign_up() -> ResponseReturnValue:
     """Create a sign-in: for the invitation that is waiting, or for anybody where registration is open."""
-    if not site().registration_enabled:
+    if not site().registration_enabled or (request.method == "POST" and not site().local_sign_in):
         abort(404)
     intent, opened = _waiting()
     if current_contact() is not None:
@@ -139,6 +156,8 @@ def _not_by_signing_up(offer: queries.Offer | None) -> Response:
 
 def _sign_up(form: SignUpForm, offer: queries.Offer | None) -> Response:
     intent, meant = (offer.opened.intent, offer.opened.meant) if offer else (None, None)
+    if intent is None:
+        count_registration()
     typed = {name: form.data.get(name) or "" for name in ("first_name", "last_name", "email")}
     words = identity.words_about(meant, *typed.values(), (offer.account if offer else None) or "")
     identity_services.check_new(form.username.data, form.password.text, words)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from portal.config import Settings
 from portal.kernel import clock
 from portal.kernel.db import db, side_transaction, transaction
+from portal.providers import services as providers
 from portal.serving.faults import CannotServe
 from portal.settings import services as settings
 
@@ -31,7 +32,7 @@ ADVISORY_LOCK = 7_310_482_651
 
 
 def bring_up_to_date(app: Flask) -> None:
-    """Migrate if need be, and make sure that no key is missing.
+    """Migrate if need be, make sure that no key is missing, and take over the providers of `portal.toml`.
 
     Of several processes that start at once, one migrates. Raises CannotServe with a line for the operator.
     """
@@ -44,6 +45,14 @@ def bring_up_to_date(app: Flask) -> None:
             fault = settings.check_keys()
         if fault:
             raise CannotServe(fault)
+        _take_over(chosen)
+        db.engine.dispose()
+
+
+def take_over_providers(app: Flask) -> None:
+    """Make the providers of `portal.toml` what it says. Raises BadSettings with one line per fault, or CannotServe."""
+    with app.app_context(), _told_plainly():
+        _take_over(app.config["PORTAL_SETTINGS"])
         db.engine.dispose()
 
 
@@ -59,6 +68,11 @@ def check_up_to_date(app: Flask) -> None:
         if fault:
             raise CannotServe(fault)
         db.engine.dispose()
+
+
+def _take_over(chosen: Settings) -> None:
+    with transaction():
+        providers.sync(chosen.providers, clock.now())
 
 
 def revisions() -> tuple[str | None, str | None]:

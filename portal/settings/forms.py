@@ -1,12 +1,15 @@
 """The form of the site's settings."""
 
+from dataclasses import fields
 from typing import Any
 from zoneinfo import available_timezones
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, SelectField
 
-from portal.settings.services import LONGEST_EXPIRY_DAYS, SettingsValues
+from portal.settings.queries import SiteSettings, known_providers
+from portal.settings.services import LONGEST_EXPIRY_DAYS, LONGEST_MINIMUM, SHORTEST_MINIMUM
 from portal.web.forms import Form, Line, Version, WholeNumber
 
 
@@ -25,7 +28,7 @@ def _shown(name: str) -> str:
 
 
 class SettingsForm(Form):
-    """What owners set."""
+    """What owners set: a field for each value of `SiteSettings`."""
 
     name = Line(_l("Name of the site"), most=100, needed=True)
     timezone = SelectField(_l("Time zone"), validate_choice=False)
@@ -33,6 +36,21 @@ class SettingsForm(Form):
     registration_enabled = BooleanField(_l("Registration enabled"))
     open_registration = BooleanField(_l("Open registration"))
     invitation_redemption = BooleanField(_l("Invitation redemption"))
+    local_sign_in = BooleanField(_l("Sign in with a password"))
+    external_sign_in = BooleanField(_l("Sign in with a provider"))
+    passkeys = BooleanField(_l("Sign in with a passkey"))
+    only_provider = SelectField(_l("Behind “Sign in”"), validate_choice=False)
+    sign_in_by_email_only = BooleanField(_l("Sign in by e-mail address only"))
+    remember_me = BooleanField(_l("“Stay signed in”"))
+    two_factor = BooleanField(_l("Second factor by e-mail"))
+    remember_browser = BooleanField(_l("“Remember this browser”"))
+    minimum_password_length = WholeNumber(
+        _l("Minimum length"), render_kw={"min": SHORTEST_MINIMUM, "max": LONGEST_MINIMUM, "required": True}
+    )
+    password_reset = BooleanField(_l("Reset by e-mail"))
+    reset_needs_confirmed_email = BooleanField(_l("Reset needs a confirmed address"))
+    lockout = BooleanField(_l("Slow down and stop guessing"))
+    owners_need_second_factor = BooleanField(_l("Owners need a second factor"))
     version = Version()
 
     def __init__(self, **more: Any) -> None:
@@ -42,14 +60,35 @@ class SettingsForm(Form):
         if chosen in available_timezones() and not any((chosen, _shown(chosen)) in group for group in choices.values()):
             choices["UTC"].append((chosen, _shown(chosen)))
         self.timezone.choices = choices
+        self.only_provider.choices = self._providers()
 
-    def values(self) -> SettingsValues:
-        """What was typed."""
-        return SettingsValues(
-            name=self.name.data,
-            timezone=self.timezone.data,
-            default_expiry_days=self.default_expiry_days.data,
-            registration_enabled=self.registration_enabled.data,
-            open_registration=self.open_registration.data,
-            invitation_redemption=self.invitation_redemption.data,
-        )
+    def _providers(self) -> list[tuple[str, str]]:
+        choices = [("", _("all ways that are switched on"))]
+        choices += [(provider.slug, provider.caption) for provider in known_providers() if provider.for_sign_in]
+        chosen = self.only_provider.data or ""
+        # One that is gone or off stays in sight until somebody chooses another.
+        known = chosen in [slug for slug, _caption in choices]
+        return choices if known else [*choices, (chosen, _("%(slug)s (not switched on)", slug=chosen))]
+
+    def values(self) -> SiteSettings:
+        """What was typed, and the version it was typed over."""
+        typed = {one.name: self[one.name].data for one in fields(SiteSettings) if one.name != "version"}
+        typed["only_provider"] = typed["only_provider"] or ""
+        typed["minimum_password_length"] = typed["minimum_password_length"] or 0
+        return SiteSettings(**typed, version=self.version.number)
+
+    def differences(self, saved: SiteSettings) -> list[tuple[str, str, str]]:
+        """Label, saved value and typed value of each setting that is not typed as it is saved."""
+        typed = self.values()
+        pairs = [(self[one.name], getattr(saved, one.name), getattr(typed, one.name)) for one in fields(saved)]
+        return [
+            (str(field.label.text), _said(theirs), _said(mine))
+            for field, theirs, mine in pairs
+            if theirs != mine and field.name != "version"
+        ]
+
+
+def _said(value: str | int | bool | None) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return "" if value is None else str(value)

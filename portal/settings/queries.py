@@ -1,6 +1,10 @@
 """The site's settings as services and pages read them, and the operator's behind them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -9,8 +13,22 @@ from portal.config import Settings
 from portal.kernel.db import db
 from portal.kernel.secrets_ import KeyRing
 from portal.settings.models import SiteSettingsRow
+from portal.settings.status import Ground
 
 _KEPT = "site_settings"
+
+
+class KnownProvider(NamedTuple):
+    """A sign-in provider, as far as the settings need to know it."""
+
+    slug: str
+    caption: str
+    for_sign_in: bool
+    for_registration: bool
+
+
+asked_for_providers: list[Callable[[], list[KnownProvider]]] = []
+"""Who knows the providers; the composition says so, for their slice stands above this one."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,27 @@ def operator() -> Settings:
     """What the operator configured."""
     settings: Settings = current_app.config["PORTAL_SETTINGS"]
     return settings
+
+
+def known_providers() -> list[KnownProvider]:
+    """The providers, in their order."""
+    return [provider for ask in asked_for_providers for provider in ask()]
+
+
+def ground() -> Ground:
+    """What the switches stand on."""
+    providers = [provider for provider in known_providers() if provider.for_sign_in]
+    registers = any(provider.for_registration for provider in providers)
+    return Ground(bool(providers), registers, passkeys_possible())
+
+
+def passkeys_possible() -> bool:
+    """Whether the site's address has a name: passkeys are bound to one, and a bare IP address is none."""
+    try:
+        ip_address(urlsplit(operator().base_url).hostname or "")
+    except ValueError:
+        return True
+    return False
 
 
 def ring() -> KeyRing:

@@ -1,7 +1,7 @@
 """Changing the site's settings, and making sure that no key is missing."""
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import available_timezones
@@ -11,37 +11,29 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal.journal.services import Record, record
+from portal.kernel import passwords
 from portal.kernel.actor import Actor
 from portal.kernel.db import db
 from portal.kernel.errors import Invalid, Stale
 from portal.settings.models import KeyInUse, SiteSettingsRow
-from portal.settings.queries import ring, site
+from portal.settings.queries import SiteSettings, ground, known_providers, ring, site
+from portal.settings.status import availability
 
 LONGEST_EXPIRY_DAYS = 3650
+SHORTEST_MINIMUM, LONGEST_MINIMUM = passwords.FLOOR, 64
 
 
-@dataclass(frozen=True)
-class SettingsValues:
-    """What owners set; `default_expiry_days` None means that invitations never expire by themselves."""
-
-    name: str
-    timezone: str
-    default_expiry_days: int | None
-    registration_enabled: bool
-    open_registration: bool
-    invitation_redemption: bool
-
-
-def update(values: SettingsValues, version: int, by: Actor, now: datetime) -> None:
-    """Put the new settings in force. Stored instants do not move with the time zone.
+def update(values: SiteSettings, by: Actor, now: datetime) -> None:
+    """Put the new settings in force. `values.version` is the one whose values the person saw. Stored instants do not
+    move with the time zone.
 
     Raises Stale when somebody saved meanwhile, Invalid.
     """
     row = db.session.get(SiteSettingsRow, 1, with_for_update=True)
-    if (row.version if row else 0) != version:
+    if (row.version if row else 0) != values.version:
         raise Stale(_("Somebody else changed the settings in the meantime."))
     _check(values)
-    new, before = asdict(values), asdict(site())
+    new, before = _stored(values), _stored(site())
     changes = {name: [before[name], value] for name, value in new.items() if before[name] != value}
     if row is None:
         _insert(SiteSettingsRow(id=1, values=new, version=1))
@@ -77,8 +69,12 @@ def _insert(row: SiteSettingsRow) -> None:
         raise Stale(_("Somebody else changed the settings in the meantime.")) from saved
 
 
-def _check(values: SettingsValues) -> None:
-    faults: dict[str, Any] = {}
+def _stored(values: SiteSettings) -> dict[str, Any]:
+    return {name: value for name, value in asdict(values).items() if name != "version"}
+
+
+def _check(values: SiteSettings) -> None:
+    faults: dict[str, str] = {}
     if not values.name:
         faults["name"] = _("Please fill this in.")
     if values.timezone not in available_timezones():
@@ -88,5 +84,27 @@ def _check(values: SettingsValues) -> None:
         faults["default_expiry_days"] = _(
             "Please enter 1 to %(most)s days, or leave it blank.", most=LONGEST_EXPIRY_DAYS
         )
+    least, most = SHORTEST_MINIMUM, LONGEST_MINIMUM
+    if not least <= values.minimum_password_length <= most:
+        faults["minimum_password_length"] = _("Please enter %(least)s to %(most)s characters.", least=least, most=most)
+    faults |= _interplay(values)
     if faults:
         raise Invalid(faults)
+
+
+def _interplay(values: SiteSettings) -> dict[str, str]:
+    """What each switch allows by itself, but not together with the others."""
+    faults: dict[str, str] = {}
+    if not (values.local_sign_in or values.external_sign_in or values.passkeys):
+        faults["local_sign_in"] = _("Please leave at least one way to sign in switched on.")
+    elif not availability(values, ground()).sign_in:
+        faults["local_sign_in"] = _(
+            "Nobody could sign in: what is left needs a provider that is switched on, or a site address with a name."
+        )
+    if values.only_provider and not values.external_sign_in:
+        faults["only_provider"] = _("Signing in with a provider is switched off. Please choose “all ways”.")
+    elif values.only_provider and not any(
+        provider.slug == values.only_provider and provider.for_sign_in for provider in known_providers()
+    ):
+        faults["only_provider"] = _("This provider is not switched on for signing in. Please choose another one.")
+    return faults

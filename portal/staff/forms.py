@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, RadioField, SelectField, ValidationError
 
 from portal.kernel import addresses, names, passwords
+from portal.settings.queries import site
 from portal.staff.models import StaffMember
 from portal.staff.permissions import StaffRole
 from portal.staff.services import StaffValues
@@ -42,12 +43,12 @@ class ChosenPassword(PasswordField):
     data: str
 
     def __init__(self, label: Any, **more: Any) -> None:
-        told = {"autocomplete": "new-password", "minlength": passwords.SHORTEST}
-        super().__init__(label, [required()], render_kw=told, **more)
+        super().__init__(label, [required()], render_kw={"autocomplete": "new-password"}, **more)
         self.known: Iterable[str] = ()
 
     def pre_validate(self, form: Any) -> None:
-        fault = passwords.weakness(self.data, words=self.known) if self.data else None
+        least = site().minimum_password_length
+        fault = passwords.weakness(self.data, minimum=least, words=self.known) if self.data else None
         if fault:
             raise ValidationError(fault)
 
@@ -87,6 +88,23 @@ class SignInForm(Form):
         render_kw={"type": "email", "autocomplete": "username"},
     )
     password = CurrentPassword(_l("Password"))
+
+
+class ConfirmForm(Form):
+    """One's own password, once more."""
+
+    password = CurrentPassword(_l("Your password"))
+
+
+class CodeForm(Form):
+    """A code of one's authenticator app, or a recovery code."""
+
+    code = Line(
+        _l("Code"),
+        most=40,
+        needed=True,
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+    )
 
 
 class SetUpForm(Form):

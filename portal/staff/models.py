@@ -13,7 +13,8 @@ class StaffMember(Base):
     """A person inside who works in `/staff`; never the same row as a contact.
 
     `epoch` counts up whenever all their sessions must end. Without a password hash they cannot sign in by password.
-    `failures` counts wrong passwords in a row. `totp_sealed` is the secret of their authenticator app, bound to
+    `failures` counts wrong passwords in a row, `code_failures` wrong codes of the second factor. `totp_sealed` is the
+    secret of their authenticator app, bound to
     `totp:<id>`; it counts once `totp_confirmed_at` is set. `totp_step` is the last time step used: no code works twice.
     """
 
@@ -34,6 +35,7 @@ class StaffMember(Base):
     totp_sealed: Mapped[str | None] = mapped_column(String(300))
     totp_confirmed_at: Mapped[datetime | None]
     totp_step: Mapped[int] = mapped_column(default=0, server_default="0")
+    code_failures: Mapped[int] = mapped_column(default=0, server_default="0")
 
     is_authenticated = True
     is_anonymous = False
@@ -42,6 +44,11 @@ class StaffMember(Base):
     def is_active(self) -> bool:
         """For Flask-Login."""
         return self.active
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether signing in by password or provider asks for a code of their authenticator app, too."""
+        return self.totp_confirmed_at is not None
 
     def may(self, permission: str) -> bool:
         """Whether their role holds the permission."""

@@ -11,11 +11,13 @@ from portal.journal.queries import timeline
 from portal.kernel import clock
 from portal.kernel.db import transaction
 from portal.kernel.errors import Invalid, Stale
+from portal.passkeys.queries import of_staff
 from portal.settings.queries import absolute_url, ring
 from portal.staff import queries, services
 from portal.staff.forms import DeactivateForm, EditPersonForm, PersonForm, role_labels
 from portal.staff.guard import actor, current_staff
 from portal.staff.permissions import Permission
+from portal.web import devices
 from portal.web.guard import needs, staff_blueprint
 from portal.web.htmx import render, see_other
 from portal.web.security import refills_form
@@ -32,7 +34,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@needs(Permission.MANAGE_STAFF)
+@needs(Permission.MANAGE_STAFF, proven=True)
 @refills_form
 def create() -> ResponseReturnValue:
     """Add somebody; the page after it shows their set-up link, once."""
@@ -64,12 +66,16 @@ def record(staff_id: int) -> ResponseReturnValue:
         role=dict(role_labels())[member.role],
         link=absolute_url(ring().open(shown[1], _SHOWN_ONCE)) if shown and mine else None,
         is_me=member.id == current_staff().id,
+        stopped=queries.stopped(member),
+        identities=queries.identities_shown(member.id),
+        passkeys=of_staff(member.id),
+        devices=devices.devices(member.get_id()),
         entries=timeline("staff", member.id),
     )
 
 
 @bp.route("/<int:staff_id>/edit", methods=["GET", "POST"])
-@needs(Permission.MANAGE_STAFF)
+@needs(Permission.MANAGE_STAFF, proven=True)
 @refills_form
 def edit(staff_id: int) -> ResponseReturnValue:
     """Change address, name or role."""
@@ -93,7 +99,7 @@ def edit(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:staff_id>/link")
-@needs(Permission.MANAGE_STAFF)
+@needs(Permission.MANAGE_STAFF, proven=True)
 def link(staff_id: int) -> ResponseReturnValue:
     """A new set-up link; the one before stops working."""
     with transaction():
@@ -129,7 +135,7 @@ def deactivate(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:staff_id>/activate")
-@needs(Permission.MANAGE_STAFF)
+@needs(Permission.MANAGE_STAFF, proven=True)
 def activate(staff_id: int) -> ResponseReturnValue:
     """Somebody comes back."""
     with transaction():

@@ -13,6 +13,8 @@ class Permission(StrEnum):
     """Open the staff side and read records; no codes, no message bodies."""
     MANAGE_CONTACTS = "manage_contacts"
     """Create and change contacts and accounts."""
+    SET_PASSWORDS = "set_passwords"
+    """Set a contact's temporary password, which they must change at its first use."""
     CREATE = "create"
     """Create, change, deactivate and activate invitations."""
     SEND = "send"

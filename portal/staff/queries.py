@@ -11,10 +11,18 @@ from portal.jobs.presence import QUIET_AFTER, last_seen
 from portal.kernel.db import db, load
 from portal.kernel.errors import NotFound
 from portal.kernel.secrets_ import token_id
-from portal.settings.queries import ring
+from portal.passkeys.models import Passkey
+from portal.passkeys.queries import of_staff
+from portal.providers.models import Provider
+from portal.providers.queries import offered_to_staff
+from portal.settings.queries import ring, site
+from portal.staff.codes import plain
 from portal.staff.links import genuine
-from portal.staff.models import SetUpLink, StaffMember
+from portal.staff.models import RecoveryCode, SetUpLink, StaffIdentity, StaffMember
 from portal.staff.permissions import HOLDS, Permission, StaffRole
+
+MOST_FAILURES = 100
+"""So many passwords, or codes, may be wrong in a row."""
 
 
 def for_session(staff_id: int, epoch: int) -> StaffMember | None:
@@ -34,6 +42,11 @@ def get(staff_id: int, *, lock: bool = False) -> StaffMember:
     if member is None:
         raise NotFound
     return member
+
+
+def find(staff_id: int, *, lock: bool = False) -> StaffMember | None:
+    """The staff member, or None."""
+    return load(StaffMember, staff_id, lock=lock)
 
 
 def held(staff_id: int) -> StaffMember:
@@ -56,7 +69,9 @@ def rows() -> Sequence[Any]:
         StaffMember.email,
         StaffMember.role,
         StaffMember.active,
-        StaffMember.password_hash.is_not(None).label("ready"),
+        or_(StaffMember.password_hash.is_not(None), _has_identity(), _has_passkey()).label("ready"),
+        StaffMember.totp_confirmed_at.is_not(None).label("two_factor"),
+        _is_stopped().label("stopped"),
         StaffMember.signed_in_at,
     )
     order = (StaffMember.active.desc(), func.lower(StaffMember.name), StaffMember.id)
@@ -101,6 +116,82 @@ def link(token: str) -> SetUpLink:
     return found
 
 
+def password_stopped(member: StaffMember) -> bool:
+    """Whether so many passwords were wrong in a row that none is right any more, where the site has a lockout."""
+    return site().lockout and member.failures >= MOST_FAILURES
+
+
+def stopped(member: StaffMember) -> bool:
+    """Whether so many passwords, or codes, were wrong in a row that only an owner, or a set-up link, lets them on."""
+    return password_stopped(member) or member.code_failures >= MOST_FAILURES
+
+
+def identity(issuer: str, subject: str) -> StaffIdentity | None:
+    """Whose identity at a provider this is."""
+    return db.session.scalar(
+        select(StaffIdentity).where(StaffIdentity.issuer == issuer, StaffIdentity.subject == subject)
+    )
+
+
+def identities(staff_id: int) -> list[StaffIdentity]:
+    """The identities of a staff member, oldest first."""
+    of_theirs = select(StaffIdentity).where(StaffIdentity.staff_id == staff_id)
+    return list(db.session.scalars(of_theirs.order_by(StaffIdentity.id)))
+
+
+def identities_shown(staff_id: int) -> Sequence[Any]:
+    """The same for a page: with what each provider is called, and its mark."""
+    columns = (
+        StaffIdentity.id,
+        StaffIdentity.provider_id,
+        StaffIdentity.email,
+        StaffIdentity.created_at,
+        StaffIdentity.used_at,
+        Provider.caption,
+        Provider.mark,
+    )
+    found = select(*columns).join(Provider, Provider.id == StaffIdentity.provider_id)
+    return db.session.execute(found.where(StaffIdentity.staff_id == staff_id).order_by(StaffIdentity.id)).all()
+
+
+def provider_name(provider_id: int) -> str:
+    """What a provider is called."""
+    return db.session.scalar(select(Provider.caption).where(Provider.id == provider_id)) or ""
+
+
+def ways_to_sign_in(member: StaffMember) -> int:
+    """In how many ways they can sign in: password, identities, passkeys. A provider that is switched off counts not."""
+    offered = {provider.id for provider in offered_to_staff()}
+    linked = [one for one in identities(member.id) if one.provider_id in offered]
+    return (member.password_hash is not None) + len(linked) + len(of_staff(member.id))
+
+
+def must_have_second_factor(member: StaffMember) -> bool:
+    """Whether this site asks this person for a second factor."""
+    return site().owners_need_second_factor and member.role == StaffRole.OWNER
+
+
+def totp_seal(staff_id: int) -> str:
+    """What the secret of their app is bound to."""
+    return f"totp:{staff_id}"
+
+
+def totp_secret(member: StaffMember) -> str:
+    """The secret of their app, which they have. Raises KeyMissing without its key."""
+    return ring().open(member.totp_sealed or "", totp_seal(member.id))
+
+
+def recovery_text(staff_id: int, code: str) -> str:
+    """What a recovery code is kept as a keyed hash of."""
+    return f"recovery:{staff_id}:{plain(code)}"
+
+
+def recovery_codes_left(staff_id: int) -> int:
+    """How many of their recovery codes were not used yet."""
+    unused = (RecoveryCode.staff_id == staff_id, RecoveryCode.used_at.is_(None))
+    return db.session.scalar(select(func.count()).select_from(RecoveryCode).where(*unused)) or 0
+
+
 def nobody_works(waits: Iterable[Callable[[datetime], bool]], now: datetime) -> bool:
     """Whether the workers fell silent, or there is none although work is waiting.
 
@@ -111,3 +202,16 @@ def nobody_works(waits: Iterable[Callable[[datetime], bool]], now: datetime) -> 
         return now - seen > QUIET_AFTER
     due = select(Job.id).where(Job.state == "queued", Job.due_at <= now - QUIET_AFTER).limit(1)
     return db.session.scalar(due) is not None or any(wait(now - QUIET_AFTER) for wait in waits)
+
+
+def _has_identity() -> Any:
+    return select(StaffIdentity.id).where(StaffIdentity.staff_id == StaffMember.id).exists()
+
+
+def _has_passkey() -> Any:
+    return select(Passkey.id).where(Passkey.staff_id == StaffMember.id).exists()
+
+
+def _is_stopped() -> Any:
+    codes = StaffMember.code_failures >= MOST_FAILURES
+    return or_(StaffMember.failures >= MOST_FAILURES, codes) if site().lockout else codes

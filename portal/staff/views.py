@@ -3,24 +3,26 @@
 from flask import current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import current_user, login_user
+from flask_login import current_user
 
 from portal.kernel import clock, passwords
 from portal.kernel.addresses import canonical
 from portal.kernel.db import transaction
 from portal.kernel.errors import Invalid, Stale
+from portal.providers.queries import offered_to_staff
 from portal.settings.queries import site
 from portal.staff import queries, services
+from portal.staff.arriving import BY_PASSWORD, arrive, how_signed_in, renewed, staff_target
 from portal.staff.forms import FirstOwnerForm, NameForm, PasswordForm, SetUpForm, SignInForm, role_labels
 from portal.staff.guard import actor, current_staff
 from portal.staff.models import StaffMember
 from portal.staff.panels import steps
 from portal.staff.permissions import Permission
-from portal.web import sessions, throttle
+from portal.web import devices, sessions, throttle
 from portal.web.guard import before_sign_in, needs, staff_blueprint
 from portal.web.htmx import render, see_other
 from portal.web.panels import panels
-from portal.web.security import local_target, refills_form
+from portal.web.security import refills_form
 
 bp = staff_blueprint("staff", __name__, "")
 
@@ -42,16 +44,22 @@ def overview() -> ResponseReturnValue:
 @refills_form
 def sign_in() -> ResponseReturnValue:
     """Ask for e-mail address and password; one answer and the same work for whatever is wrong."""
-    target = _staff_target(request.args.get("next"))
+    target = staff_target(request.args.get("next"))
     if current_user.is_authenticated:
         return see_other(target)
     form = SignInForm()
     if form.validate_on_submit():
         whose = _checked(canonical(form.email.data), form.password.data)
         if whose is not None:
-            return _signed_in(whose, target)
+            return arrive(whose, by=BY_PASSWORD, target=target)
         form.form_errors.append(_("The e-mail address or the password is not right."))
-    return render("staff/sign_in.html", form=form, status=form.refusal() if form.errors else 200)
+    return render(
+        "staff/sign_in.html",
+        form=form,
+        target=target,
+        providers=offered_to_staff(),
+        status=form.refusal() if form.errors else 200,
+    )
 
 
 @bp.post("/sign-out")
@@ -77,7 +85,8 @@ def set_up(token: str) -> ResponseReturnValue:
             with transaction():
                 member = services.set_up(token, hashed, owner, clock.now(), request.remote_addr)
                 whose = member.id, member.epoch
-            return _signed_in(whose, url_for("staff.overview"), _("Welcome! You are signed in."))
+            toast = _("Welcome! You are signed in.")
+            return arrive(whose, by=BY_PASSWORD, target=None, toast=toast)
         except Invalid as refused:
             form.show(refused)
     return render("staff/set_up.html", form=form, member=member, status=form.refusal() if form.errors else 200)
@@ -111,7 +120,8 @@ def password() -> ResponseReturnValue:
         with transaction():
             changed = services.change_password(me_id, (stored, hashed), actor(), clock.now())
             whose = changed.id, changed.epoch
-        return _signed_in(whose, url_for("staff.profile"), _("Your password is changed. Other sessions have ended."))
+        toast = _("Your password is changed. Other sessions have ended.")
+        return renewed(whose, by=how_signed_in(), target=url_for("staff.profile"), toast=toast)
     return _profile(passwords_form=form, status=form.refusal())
 
 
@@ -133,15 +143,20 @@ def _profile(
     names = names or NameForm(formdata=None, obj=me)
     passwords_form = passwords_form or PasswordForm(formdata=None)
     role = dict(role_labels())[me.role]
-    return render("staff/profile.html", me=me, role=role, names=names, passwords=passwords_form, status=status)
-
-
-def _staff_target(asked_for: str | None) -> str:
-    """Where signing in leads: the staff page that was asked for, or the overview."""
-    overview = url_for("staff.overview")
-    target = local_target(asked_for, overview)
-    inside = target.startswith(overview) and not target.startswith((url_for("staff.sign_in"), overview + "set-up/"))
-    return target if inside else overview
+    identities, offered = queries.identities_shown(me.id), offered_to_staff()
+    linked = {one.provider_id for one in identities}
+    return render(
+        "staff/profile.html",
+        me=me,
+        role=role,
+        names=names,
+        passwords=passwords_form,
+        identities=identities,
+        linkable=[provider for provider in offered if provider.id not in linked],
+        devices=devices.devices(me.get_id()),
+        blocks=list(panels("staff-profile", me)),
+        status=status,
+    )
 
 
 def _checked(key: str, password: str) -> tuple[int, int] | None:
@@ -151,33 +166,21 @@ def _checked(key: str, password: str) -> tuple[int, int] | None:
     throttle.check("staff", key, ip)
     account = queries.by_email(key)
     # What the record holds is read now: inside `transaction()` it would be read again, for some and not for others.
-    number, name = (account.id, account.name) if account else (0, "")
-    stored = account.password_hash if account and account.active else None
-    if passwords.verify_password(stored, password) and stored:
+    number = account.id if account else None
+    usable = account is not None and account.active and not queries.password_stopped(account)
+    stored = account.password_hash if account is not None and usable else None
+    if passwords.verify_password(stored, password) and stored and number:
         rehashed = passwords.hash_password(password) if passwords.needs_rehash(stored) else None
         with transaction():
-            member = services.sign_in(number, (stored, rehashed), clock.now(), ip)
+            member = services.sign_in(number, (stored, rehashed), clock.now())
             whose = (member.id, member.epoch) if member else None
         if whose is not None:
             throttle.succeeded("staff", key, ip)
             return whose
     limited = throttle.failed("staff", key, ip)
     with transaction():
-        services.sign_in_failed(name, clock.now(), ip, limited=limited)
+        services.sign_in_failed(number, clock.now(), ip, limited=limited)
     return None
-
-
-def _signed_in(whose: tuple[int, int], target: str, toast: str | None = None) -> ResponseReturnValue:
-    """Give this browser a session of this person's, in place of whatever it had.
-
-    `whose` is their id, and the epoch in which they proved who they are: whoever was shut out since stays out.
-    """
-    sessions.forget()
-    member = queries.for_session(*whose)
-    if member is None:
-        return see_other(url_for("staff.sign_in"))
-    login_user(member)
-    return see_other(target, toast)
 
 
 def _known(*of_the_person: str | None) -> list[str]:
@@ -187,10 +190,13 @@ def _known(*of_the_person: str | None) -> list[str]:
 
 def _is_mine(me: StaffMember, form: PasswordForm) -> bool:
     """Whether the current password is right; guessing it counts as failing to sign in."""
-    key, ip = me.email_key, request.remote_addr
+    number, key, ip = me.id, me.email_key, request.remote_addr
     throttle.check("staff", key, ip)
-    if passwords.verify_password(me.password_hash, form.current.data):
+    stored = None if queries.password_stopped(me) else me.password_hash
+    if passwords.verify_password(stored, form.current.data) and stored:
         return True
-    throttle.failed("staff", key, ip)
+    limited = throttle.failed("staff", key, ip)
+    with transaction():
+        services.sign_in_failed(number, clock.now(), ip, limited=limited)
     form.show(Invalid({"current": _("This is not your current password.")}))
     return False

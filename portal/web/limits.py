@@ -59,11 +59,11 @@ class DatabaseStorage(Storage):
             return int(connection.execute(statement).scalar_one())
 
     def get(self, key: str) -> int:
-        found = self._row(key)
+        found = self.row(key)
         return int(found.hits) if found is not None else 0
 
     def get_expiry(self, key: str) -> float:
-        found = self._row(key)
+        found = self.row(key)
         return float(found.expires_at.timestamp()) if found is not None else clock.now().timestamp()
 
     def check(self) -> bool:
@@ -77,14 +77,18 @@ class DatabaseStorage(Storage):
         with side_transaction() as connection:
             return int(connection.execute(delete(RateLimit)).rowcount)
 
-    def _row(self, key: str) -> Any:
+    def row(self, key: str) -> Any:
+        """Hits and end of the window of this key, or None."""
         statement = select(RateLimit.hits, RateLimit.expires_at).where(
             RateLimit.key == key, RateLimit.expires_at > clock.now()
         )
-        return db.session.execute(statement).one_or_none()
+        # Apart from the request's session, which may look at an earlier moment.
+        with db.engine.connect() as connection:
+            return connection.execute(statement).one_or_none()
 
 
-_windows = FixedWindowRateLimiter(DatabaseStorage())
+_storage = DatabaseStorage()
+_windows = FixedWindowRateLimiter(_storage)
 
 
 def household(ip: str | None) -> str:
@@ -106,6 +110,11 @@ def check(message: str, *limits: tuple[RateLimitItem, str]) -> None:
         raise TooFast(message, max(waits))
 
 
+def exceeded(item: RateLimitItem, key: str) -> bool:
+    """Whether the limit is used up for its key; counts nothing."""
+    return not _windows.test(item, key)
+
+
 def hit(*limits: tuple[RateLimitItem, str]) -> bool:
     """Count one failure against each limit, and say whether it was the last that one of them allows.
 
@@ -115,11 +124,23 @@ def hit(*limits: tuple[RateLimitItem, str]) -> bool:
     return any(counts)
 
 
-def clear(*limits: tuple[RateLimitItem, str]) -> None:
-    """Forget the failures counted so far."""
-    for item, key in limits:
-        if _windows.storage.get(item.key_for(key)):
-            _windows.clear(item, key)
+def count(key: str, seconds: int) -> int:
+    """Count one under this key for so long from the first on, and say the how manieth it is. Atomic, so whoever acts
+    on the answer cannot be outrun. Never inside `transaction()`."""
+    return _storage.incr(key, seconds)
+
+
+def counted(key: str) -> tuple[int, int]:
+    """How many were counted under this key by now, and for how many seconds that stands."""
+    found = _storage.row(key)
+    return (found.hits, max(1, math.ceil((found.expires_at - clock.now()).total_seconds()))) if found else (0, 0)
+
+
+def uncount(*keys: str) -> None:
+    """Forget what was counted under these keys. Never inside `transaction()`."""
+    for key in keys:
+        if _storage.get(key):
+            _storage.clear(key)
 
 
 def purge(now: datetime) -> None:

@@ -29,7 +29,10 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=63072000; includeSubDomains"
-PRIVATE = ("/staff", "/redeem", "/i/", "/register", "/reset-password/", "/confirm-email/")
+PRIVATE = (
+    *("/staff", "/redeem", "/i/", "/register"),
+    *("/reset-password", "/set-password", "/confirm-email", "/change-email"),
+)
 
 V = TypeVar("V", bound=Callable[..., object])
 

@@ -9,8 +9,9 @@ import hmac
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from flask import Flask, Request, Response, request, session
+from flask import Flask, Request, Response, current_app, g, request, session
 from flask.sessions import SessionInterface, SessionMixin
+from flask_wtf.csrf import generate_csrf
 from sqlalchemy import JSON, String, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -55,6 +56,7 @@ class BrowserSession(CallbackDict[str, Any], SessionMixin):
         self.created_at: datetime | None = None
         self.seen_at: datetime | None = None
         self.modified = self.form_shown = self.renewed = False
+        self.next_sid: str | None = None
         self.fault: SQLAlchemyError | None = None
 
     def __getitem__(self, key: str) -> Any:
@@ -77,6 +79,22 @@ def forget() -> None:
     """Empty the session and end it."""
     session.clear()
     renew()
+
+
+def next_token() -> str:
+    """The CSRF token that this browser's next request needs, for an answer that is no page but makes a session: with
+    its first row a session gets a new id, and the tokens made before are over."""
+    current = _current()
+    if not current.stored and current.next_sid is None:
+        current.next_sid = new_secret()
+        dict.__setitem__(current, CSRF_FIELD, _csrf_secret(current_app, current.next_sid))
+        g.pop(CSRF_FIELD, None)
+    return str(generate_csrf())
+
+
+def current_id() -> str:
+    """The id of this session's row."""
+    return digest(_current().sid)
 
 
 def _current() -> BrowserSession:
@@ -141,7 +159,7 @@ class DatabaseSessions(SessionInterface):
             if session.stored:
                 connection.execute(delete(ServerSession).where(ServerSession.id == digest(old_sid)))
             if data:
-                session.sid = new_secret()
+                session.sid = session.next_sid or new_secret()
                 connection.execute(insert(ServerSession).values(**_new_row(session, data, now)))
         if data:
             self._set_cookie(app, session, response)

@@ -27,7 +27,8 @@ def unsafe(app: Flask, world: World) -> list[tuple[Target, str]]:
 def who(target: Target) -> str:
     if target.url.startswith("/staff"):
         return "nobody" if target.endpoint in ("staff.sign_in", "staff.set_up") else "owner"
-    return "invitee" if target.endpoint.startswith(("identity.", "redemption.")) else "nobody"
+    own = ("identity.", "redemption.", "proving.", "sessions.", "passkeys.")
+    return "invitee" if target.endpoint.startswith(own) else "nobody"
 
 
 def typed(browser: Client, target: Target) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 GUNICORN = (
     "-m",
@@ -74,6 +75,16 @@ class Asker:
         if answer.status != 200:
             raise RuntimeError(f"{path} answered {answer.status}")
         return body.decode()
+
+    def post(self, path: str, typed: dict[str, str], headers: dict[str, str], label: str) -> int:
+        """Send a form, and give the status of the answer."""
+        sent = {**self.headers, **headers, "Content-Type": "application/x-www-form-urlencoded"}
+        began = time.perf_counter()
+        self.connection.request("POST", path, body=urlencode(typed), headers=sent)
+        answer = self.connection.getresponse()
+        answer.read()
+        self.times.setdefault(label, []).append((time.perf_counter() - began) * 1000)
+        return answer.status
 
     def p50(self, label: str) -> float:
         """The median time of the answers under this label."""

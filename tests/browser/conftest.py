@@ -120,7 +120,7 @@ def _portal(
     logs = tmp_path_factory.mktemp("browser")
     # A folder of its own: by the lock files in it, workers of the same database notice each other's death.
     told = {**ours, **environment, "PORTAL_DATABASE_URL": database.url, "PORTAL_INSTANCE": str(logs)}
-    server = Server(told, logs / "server", workers=1)
+    server = Server(told, logs / "server", workers=1, host="localhost")
     work = worker({**told, "PORTAL_BASE_URL": server.url}, logs / "worker")
     yield database, server
     work.stop()

@@ -94,6 +94,15 @@ def test_wrong_use_is_told(run: Run, arguments: list[str], code: int, words: str
     assert "Traceback" not in done.stderr
 
 
+def test_somebody_who_is_shut_out_is_let_in_again_with_a_link(run: Run) -> None:
+    assert run("staff", "add", "--role", "owner", "--name", "Olga Owner", "olga@example.org").returncode == 0
+    link = run("staff", "link", "Olga@Example.org", "--reset-second-factor")
+    assert link.returncode == 0, link.stderr
+    assert re.search(r"^http://127\.0\.0\.1:5000/staff/set-up/[\w-]{43}$", link.stdout, re.M)
+    nobody = run("staff", "link", "nobody@example.org")
+    assert (nobody.returncode, len(plain(nobody.stderr))) == (1, 1)
+
+
 def test_staff_are_added_with_a_link_or_with_a_password(run: Run) -> None:
     add = ["staff", "add", "--role", "owner", "--name", "Olga Owner"]
     link = run(*add, "olga@example.org")

@@ -34,27 +34,33 @@ def test_opening_changes_nothing_and_names_who_it_is(client: Client, anna: Conta
     path = confirm_link(anna)
     before = dump()
     for _ in range(20):
-        assert client.head(path).status_code == 200
-        page = client.page(path)
+        for verb in (client.get, client.head):
+            assert (verb(path).status_code, location(verb(path))) == (303, "/confirm-email")
+            assert verb("/confirm-email").status_code == 200
+    page = client.page("/confirm-email")
     assert "anna@x.example" in page.text
     assert "“anna”" in page.text
-    assert client.post(path).status_code == 400
+    assert path.rpartition("/")[2] not in page.html
+    assert client.post("/confirm-email").status_code == 400
+    assert client.post(path).status_code == 405
     assert dump() == before
 
 
 def test_the_button_confirms_and_again_is_no_fault(client: Client, anna: Contact) -> None:
     path = confirm_link(anna)
-    assert location(client.post_form(path)) == "/"
+    client.get(path)
+    assert location(client.post_form("/confirm-email")) == "/"
     assert proven(anna)
-    page = client.page(path)
+    page = client.follow(client.get(path))
     assert page.heading == "Your address is confirmed"
     token = client.token("/sign-in")
-    assert client.post(path, data={"csrf_token": token}).status_code == 303
+    assert client.post("/confirm-email", data={"csrf_token": token}).status_code == 303
 
 
 def test_another_contact_with_the_address_confirmed_is_a_clear_refusal(client: Client, anna: Contact) -> None:
     first, path = make.make_contact(email1="ANNA@x.example", verified=True), confirm_link(anna)
-    response = client.post_form(path)
+    client.get(path)
+    response = client.post_form("/confirm-email")
     assert response.status_code == 409
     assert "confirmed this address already" in response.text
     assert not proven(anna)
@@ -64,24 +70,28 @@ def test_another_contact_with_the_address_confirmed_is_a_clear_refusal(client: C
 @pytest.mark.sqlite_only
 def test_it_lives_seventy_two_hours_to_the_second(client: Client, anna: Contact, frozen_clock: FrozenClock) -> None:
     path = confirm_link(anna)
-    token = client.token("/sign-in")
     frozen_clock.move(hours=72, seconds=-1)
-    assert client.get(path).status_code == 200
+    assert client.get(path).status_code == 303
+    assert client.get("/confirm-email").status_code == 200
+    token = client.page("/confirm-email").form().token
     frozen_clock.move(seconds=1)
     assert client.get(path).status_code == 410
-    assert client.post(path, data={"csrf_token": token}).status_code == 410
+    assert client.get("/confirm-email").status_code == 410
+    assert client.post("/confirm-email", data={"csrf_token": token}).status_code == 410
     assert not proven(anna)
 
 
 @pytest.mark.sqlite_only
 def test_it_is_bound_to_the_address(client: Client, anna: Contact) -> None:
     path = confirm_link(anna)
+    client.get(path)
     with transaction():
         held = db.session.get_one(Contact, anna.id)
         held.email1 = held.email1_key = "anna@new.example"
     assert client.get(path).status_code == 404
     token = client.token("/sign-in")
-    assert client.post(path, data={"csrf_token": token}).status_code == 404
+    assert client.get("/confirm-email").status_code == 404
+    assert client.post("/confirm-email", data={"csrf_token": token}).status_code == 404
     assert client.get("/confirm-email/" + "A" * 43).status_code == 404
 
 
@@ -101,7 +111,8 @@ def test_five_mails_a_day_to_one_address_whoever_claims_it(
 def test_once_confirmed_the_profile_says_so(sign_in_as: Callable[..., Client], anna: Contact) -> None:
     browser = sign_in_as(anna)
     assert "Not confirmed" in browser.page("/profile").text
-    assert location(browser.post_form(confirm_link(anna))) == "/profile"
+    browser.get(confirm_link(anna))
+    assert location(browser.post_form("/confirm-email")) == "/profile"
     page = browser.page("/profile")
     assert "Not confirmed" not in page.text
     assert not page.has_button("Send the confirmation e-mail again")

@@ -31,8 +31,25 @@ SAMPLE: dict[str, dict[str, Any]] = {
     "welcome": {"site_name": "Portal", "name": "Anna", "link": "http://localhost/profile"},
     "reset-password": {"site_name": "Portal", "name": "Anna", "link": LINK, "minutes": 30},
     "confirm-email": {"site_name": "Portal", "name": "Anna", "link": LINK, "hours": 72},
+    "second-factor": {"site_name": "Portal", "name": "Anna", "code": "042617", "minutes": 10},
     "password-changed": {"site_name": "Portal", "name": "Anna", "when": "today"},
     "sign-in-replaced": {"site_name": "Portal", "name": "Anna", "when": "today"},
+    "sign-in-changed": {
+        "site_name": "Portal",
+        "name": "Anna",
+        "when": "today",
+        "what": "identity-linked",
+        "which": "Google",
+    },
+    "staff-sign-in-changed": {
+        "site_name": "Portal",
+        "name": "Olga",
+        "when": "today",
+        "what": "identity-linked",
+        "which": "Google",
+    },
+    "change-email": {"site_name": "Portal", "name": "Anna", "link": LINK, "hours": 24},
+    "set-password": {"site_name": "Portal", "name": "Anna", "link": LINK, "hours": 72, "username": "anna"},
 }
 HOSTILE = (
     "<a href=//evil>x</a> http://evil.example www.evil.example https:evil.example evil。example {{ link }} {% if %}"

@@ -7,8 +7,12 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
+from limits import RateLimitItemPerMinute
 
+from portal.journal.models import JournalEntry
 from portal.kernel import codes
+from portal.kernel.db import db
+from portal.redemption import guard
 from tests.redemption import ways
 from tests.support import make
 from tests.support.clients import Client, location
@@ -252,3 +256,68 @@ def test_the_addresses_of_one_household_count_together(client: Client, address: 
         for number in range(12)
     ]
     assert answers == statuses
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long codes were made to wait."""
+    waits: list[float] = []
+    monkeypatch.setattr(guard.time, "sleep", waits.append)
+    return waits
+
+
+def guess(browser: Client, codes: int, *, start: int = 0) -> list[int]:
+    """Type wrong codes, each from another address."""
+    token, sent = browser.token("/redeem"), []
+    for number in range(start, start + codes):
+        answer = browser.post(
+            "/redeem",
+            data={"csrf_token": token, "code": UNKNOWN},
+            environ_overrides={"REMOTE_ADDR": f"198.51.{number // 250}.{number % 250}"},
+        )
+        sent.append(answer.status_code)
+    return sent
+
+
+def test_guessing_from_everywhere_slows_codes_down_turns_nobody_away_and_is_noted_once(
+    client: Client,
+    new_client: Callable[[], Client],
+    frozen_clock: FrozenClock,
+    monkeypatch: pytest.MonkeyPatch,
+    slept: list[float],
+) -> None:
+    monkeypatch.setattr(guard, "SITE", RateLimitItemPerMinute(20, 5))
+    person = make.make_contact()
+    invitation = make.make_invitation(person, sent=True)
+    noted = db.select(db.func.count()).select_from(JournalEntry).filter_by(action="redemption.codes-guessed")
+    assert guess(client, 19) == [404] * 19
+    assert (slept, db.session.scalar(noted)) == ([], 0)
+    assert guess(client, 3, start=19) == [404] * 3
+    assert (slept, db.session.scalar(noted)) == ([2, 2], 1)
+    assert ways.type_code(new_client(), invitation).status_code == 303
+    assert new_client().get(f"/register?invitation={make.code_of(invitation)}").status_code == 303
+    assert slept == [2] * 4
+    ways.open_link(new_client(), invitation, person)
+    assert slept == [2] * 4
+    frozen_clock.move(minutes=5, seconds=1)
+    assert ways.type_code(new_client(), invitation).status_code == 303
+    assert slept == [2] * 4
+
+
+def test_only_so_many_wait_at_once_and_the_others_are_asked_to_come_back(
+    client: Client, frozen_clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, slept: list[float]
+) -> None:
+    monkeypatch.setattr(guard, "SITE", RateLimitItemPerMinute(1, 5))
+    invitation = make.make_invitation(make.make_contact(), sent=True)
+    assert guess(client, 1) == [404]
+    for _ in range(guard.MOST_WAITING):
+        assert guard._waiting.acquire(blocking=False)
+    try:
+        refused = ways.type_code(client, invitation)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2")
+        assert client.get("/").status_code == 200
+    finally:
+        for _ in range(guard.MOST_WAITING):
+            guard._waiting.release()
+    assert ways.type_code(client, invitation).status_code == 303
+    assert slept == [2]

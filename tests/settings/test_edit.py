@@ -1,23 +1,41 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import Any
 from zoneinfo import available_timezones
 
 import pytest
 from flask import Flask
 
+from portal.journal import labels
 from portal.journal.models import JournalEntry
 from portal.kernel import clock
 from portal.kernel.actor import SYSTEM
 from portal.kernel.db import db, transaction
 from portal.kernel.errors import Stale
+from portal.providers.models import Provider
 from portal.settings import services
 from portal.settings.models import SiteSettingsRow
-from portal.settings.queries import site
+from portal.settings.queries import SiteSettings, site
 from tests.support.clients import Client, location
-from tests.support.make import set_site
+from tests.support.clock import FrozenClock
+from tests.support.make import PASSWORD, make_provider, set_site
 from tests.support.pages import Page
 
 URL = "/staff/settings/"
+REFERENCE_NAMES = {
+    "Enabled",
+    "OpenRegistrationEnabled",
+    "InvitationEnabled",
+    "LocalLoginEnabled",
+    "ExternalLoginEnabled",
+    "LocalLoginByEmail",
+    "RememberMeEnabled",
+    "ResetPasswordEnabled",
+    "ResetPasswordRequiresConfirmedEmail",
+    "TwoFactorEnabled",
+    "RememberBrowserEnabled",
+    "LoginButtonAuthenticationType",
+}
 
 
 @pytest.fixture
@@ -58,6 +76,14 @@ def test_only_owners_see_and_change_the_settings(sign_in_as: Any, who: str) -> N
         ({"default_expiry_days": "3651"}, "default_expiry_days"),
         ({"default_expiry_days": "9" * 40}, "default_expiry_days"),
         ({"default_expiry_days": "٣"}, "default_expiry_days"),
+        ({"minimum_password_length": ""}, "minimum_password_length"),
+        ({"minimum_password_length": "7"}, "minimum_password_length"),
+        ({"minimum_password_length": "65"}, "minimum_password_length"),
+        ({"minimum_password_length": "-15"}, "minimum_password_length"),
+        ({"local_sign_in": False, "external_sign_in": False, "passkeys": False}, "local_sign_in"),
+        ({"local_sign_in": False, "passkeys": False}, "local_sign_in"),
+        ({"only_provider": "nobody"}, "only_provider"),
+        ({"only_provider": "../sign-in"}, "only_provider"),
     ],
 )
 @pytest.mark.sqlite_only
@@ -83,8 +109,10 @@ def test_a_stale_edit_shows_both_versions_and_saves_nothing(owner: Client, saved
     assert owner.post_form(URL, {"name": "Theirs", "timezone": "Europe/Berlin"}).status_code == 303
     answer = Page(owner.post(URL, data=mine))
     assert answer.status == 409
-    assert "Theirs" in answer.text
-    assert "Europe/Berlin" in answer.text
+    versions = answer.testid("versions").text
+    for said in ("Name of the site Theirs Mine", "Time zone Europe/Berlin UTC"):
+        assert said in versions
+    assert "Open registration" not in versions
     form = answer.form(URL)
     assert form.values["name"] == ["Mine"]
     assert site().name == "Theirs"
@@ -96,10 +124,9 @@ def test_a_stale_edit_shows_both_versions_and_saves_nothing(owner: Client, saved
 def test_of_several_first_edits_at_once_one_succeeds(app: Flask) -> None:
     def save(n: int) -> str:
         with app.app_context():
-            values = services.SettingsValues(f"Portal {n}", "UTC", None, True, False, True)
             try:
                 with transaction():
-                    services.update(values, 0, SYSTEM, clock.now())
+                    services.update(SiteSettings(name=f"Portal {n}"), SYSTEM, clock.now())
             except Stale:
                 return "stale"
             return "done"
@@ -140,8 +167,86 @@ def test_the_form_shows_what_is_set_and_the_reference_names(owner: Client) -> No
     assert values["timezone"] == ["America/Argentina/Buenos_Aires"]
     assert values["default_expiry_days"] == [""]
     assert "open_registration" not in values
-    for name in ("Registration/Enabled", "Registration/OpenRegistrationEnabled", "Registration/InvitationEnabled"):
-        assert name in page.text
+    shown = {element.text for element in page.all("code", cls="reference-name")}
+    assert shown == {f"Registration/{name}" for name in REFERENCE_NAMES}
+
+
+def test_every_setting_has_a_field_and_every_switch_can_be_turned(owner: Client) -> None:
+    names = [one.name for one in fields(SiteSettings)]
+    assert set(names) <= owner.page(URL).form(URL).names
+    switches = [one.name for one in fields(SiteSettings) if one.type in (bool, "bool")]
+    keep = {"local_sign_in", "external_sign_in", "passkeys"}  # turned one by one below: not all may be off
+    before = {name: getattr(site(), name) for name in switches}
+    apart = {"owners_need_second_factor"}  # which leads this owner, who has none, away from here
+    turned = {name: not value for name, value in before.items() if name not in keep | apart}
+    assert owner.post_form(URL, {**turned, "minimum_password_length": "8"}).status_code == 303
+    assert {name: getattr(site(), name) for name in turned} == turned
+    assert site().minimum_password_length == 8
+    for name in sorted(keep):
+        assert owner.post_form(URL, {name: False}).status_code == 303
+        assert not getattr(site(), name)
+        assert owner.post_form(URL, {name: True}).status_code == 303
+    assert owner.post_form(URL, {"owners_need_second_factor": True}).status_code == 303
+    assert location(owner.get(URL)) == "/staff/profile/two-factor"
+
+
+def test_the_journal_names_each_setting_as_the_page_does(owner: Client) -> None:
+    page = owner.page(URL)
+    shown = {element.attrs["for"]: element.text.rstrip(" *") for element in page.all("label", for_=None)}
+    for name in {one.name for one in fields(SiteSettings)} - {"name", "version"}:
+        assert shown[name] == labels.field(name)
+
+
+def test_the_page_takes_few_statements(owner: Client, statements: Any) -> None:
+    make_provider("contoso")
+    with statements() as sent:
+        owner.page(URL)
+    assert len(sent) <= 12
+
+
+def test_a_provider_behind_sign_in_must_be_on_and_external_sign_in_too(owner: Client) -> None:
+    contoso, off = make_provider("contoso").slug, make_provider("fabrikam", for_sign_in=False).slug
+    offered = owner.page(URL).form(URL).first("select", name="only_provider").all("option")
+    assert [option.attrs["value"] for option in offered] == ["", contoso]
+    for typed in ({"only_provider": off}, {"only_provider": contoso, "external_sign_in": False}):
+        page = Page(owner.post_form(URL, typed))
+        assert (page.status, list(page.errors)) == (422, ["only_provider"])
+    assert owner.post_form(URL, {"only_provider": contoso}).status_code == 303
+    assert site().only_provider == contoso
+    # It was switched off since: it stays in sight, and nothing else can be saved with it.
+    with transaction():
+        db.session.scalars(db.select(Provider)).first().for_sign_in = False  # type: ignore[union-attr]
+    page = owner.page(URL)
+    assert page.form(URL).values["only_provider"] == [contoso]
+    assert "not switched on" in page.first("select", name="only_provider").text
+    assert owner.post_form(URL, {"name": "Changed"}).status_code == 422
+    assert owner.post_form(URL, {"name": "Changed", "only_provider": ""}).status_code == 303
+
+
+def test_a_way_in_must_be_left_that_somebody_can_take(owner: Client, make_app: Any, sign_in_as: Any) -> None:
+    only_external = {"local_sign_in": False, "passkeys": False}
+    assert "Nobody could sign in" in owner.post_form(URL, only_external).text
+    make_provider("contoso")
+    assert owner.post_form(URL, only_external).status_code == 303
+    assert owner.post_form(URL, {"local_sign_in": True}).status_code == 303
+    by_number = make_app(PORTAL_BASE_URL="http://127.0.0.1").test_client()
+    by_number.post_form("/staff/sign-in", {"email": "owner@staff.example", "password": PASSWORD})
+    only_passkeys = {"local_sign_in": False, "external_sign_in": False, "passkeys": True}
+    assert "Nobody could sign in" in by_number.post_form(URL, only_passkeys).text
+    assert "bare IP address" in by_number.page(URL).text
+    assert owner.post_form(URL, only_passkeys).status_code == 303
+
+
+def test_without_a_recent_proof_of_who_one_is_nothing_is_changed(owner: Client, frozen_clock: FrozenClock) -> None:
+    owner.post_form("/staff/sign-out", page="/staff/")
+    owner.post_form("/staff/sign-in", {"email": "owner@staff.example", "password": PASSWORD})
+    form = owner.page(URL).form(URL)
+    frozen_clock.move(minutes=10, seconds=1)
+    asked = owner.get(URL)
+    assert (asked.status_code, location(asked).partition("?")[0]) == (303, "/staff/confirm")
+    sent = owner.post(URL, data={**{name: values[0] for name, values in form.values.items()}, "name": "Changed"})
+    assert (sent.status_code, location(sent).partition("?")[0]) == (303, "/staff/confirm")
+    assert site().version == 0
 
 
 @pytest.mark.parametrize("zone", ["US/Eastern", "Etc/GMT+5", "GMT", "Asia/Calcutta"])

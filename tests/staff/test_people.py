@@ -16,7 +16,7 @@ from portal.kernel.db import db, transaction
 from portal.kernel.errors import Conflict, Invalid, Stale
 from portal.staff import queries, services
 from portal.staff.models import StaffMember
-from portal.staff.services import StaffValues
+from portal.staff.services import StaffValues, people
 from portal.web.sessions import ServerSession
 from tests.support.clients import Client, location
 from tests.support.make import make_contact, make_invitation, make_staff
@@ -208,7 +208,7 @@ def test_two_owners_cannot_take_the_role_from_each_other_at_once(app: Flask) -> 
 
 def test_of_two_edits_at_once_the_second_is_stale(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     by, number = make_staff("owner").actor(None), make_staff("manager").id
-    both, check = Barrier(2, timeout=1), services._check
+    both, check = Barrier(2, timeout=1), people._check
 
     def slowly(*values: Any) -> None:
         with suppress(BrokenBarrierError):  # the other one waits for its turn, or refuses by itself
@@ -224,7 +224,7 @@ def test_of_two_edits_at_once_the_second_is_stale(app: Flask, monkeypatch: pytes
                 return "stale"
             return "saved"
 
-    monkeypatch.setattr(services, "_check", slowly)
+    monkeypatch.setattr(people, "_check", slowly)
     with ThreadPoolExecutor(2) as crowd:
         assert sorted(crowd.map(edit, ["one", "two"])) == ["saved", "stale"]
 

@@ -17,6 +17,7 @@ TABLE = {
     "manage_settings": "owner",
     "manage_staff": "owner",
     "read_journal": "owner",
+    "set_passwords": "owner",
 }
 
 

@@ -150,7 +150,7 @@ def test_the_first_owner_is_made_and_signed_in(client: Client, app: Flask, froze
     assert (owner.name, owner.role, owner.active, owner.signed_in_at) == ("Olga Owner", "owner", True, frozen_clock.now)
     assert "Welcome" in client.page("/staff/").text
     actions = db.session.scalars(db.select(JournalEntry.action).order_by(JournalEntry.id)).all()
-    assert actions == ["staff.link-created", "staff.added", "staff.set-up"]
+    assert actions == ["staff.link-created", "staff.added", "staff.set-up", "sign-in.ok"]
 
 
 def test_an_invited_person_sets_their_password_and_keeps_their_role(

@@ -9,6 +9,7 @@ from portal.kernel.db import db
 from portal.kernel.errors import TooFast
 from portal.web import throttle
 from portal.web.limits import RateLimit
+from tests.support import make
 from tests.support.clients import Client
 from tests.support.clock import FrozenClock
 from tests.support.make import PASSWORD
@@ -63,13 +64,82 @@ def test_the_site_as_a_whole_has_a_limit(app: Flask) -> None:
     throttle.check("staff", "somebody", "elsewhere")
 
 
-def test_success_forgets_the_failures_of_account_and_address(client: Client, persona: Any) -> None:
+def test_success_forgets_the_failures_of_the_account_and_not_those_of_the_address(client: Client, persona: Any) -> None:
     persona("owner")
     fail(client, "owner@staff.example", 9)
     assert client.post_form(SIGN_IN, {"email": "owner@staff.example", "password": PASSWORD}).status_code == 303
-    throttle.check("staff", "owner@staff.example", "127.0.0.1")
     kept = db.session.execute(db.select(RateLimit.key, RateLimit.hits)).all()
-    assert [(":site" in key, hits) for key, hits in kept] == [(True, 9)]
+    assert sorted((key.split(":")[2].partition("/")[0], hits) for key, hits in kept) == [("ip", 9), ("site", 9)]
+
+
+def test_an_account_of_ones_own_buys_no_guesses_at_others(client: Client, persona: Any) -> None:
+    persona("owner")
+    for n in range(3):
+        assert fail(client, f"somebody{n}@staff.example", 10) == [422] * 10
+        if n < 2:
+            own = {"email": "owner@staff.example", "password": PASSWORD}
+            assert client.post_form(SIGN_IN, own).status_code == 303
+            client.post_form("/staff/sign-out", page="/staff/")
+    assert fail(client, "another@staff.example") == [429]
+
+
+def waits(frozen_clock: FrozenClock, times: int) -> list[int]:
+    """Fail, wait as long as is asked for, and fail again; gives how long the waits were."""
+    found: list[int] = []
+    for n in range(10_000):
+        try:
+            throttle.check("contact", "anna", f"192.0.2.{n % 250}")
+        except TooFast as refused:
+            found.append(refused.retry_after)
+            frozen_clock.move(seconds=refused.retry_after)
+            if len(found) == times:
+                break
+        throttle.failed("contact", "anna", f"192.0.2.{n % 250}")
+    return found
+
+
+def test_each_failure_after_the_tenth_doubles_the_wait(app: Flask, frozen_clock: FrozenClock) -> None:
+    assert waits(frozen_clock, 7) == [30, 60, 120, 240, 480, 900, 900]
+    throttle.check("contact", "anna", "192.0.2.1")
+    frozen_clock.move(hours=1)
+    assert waits(frozen_clock, 1) == [30]
+
+
+def test_success_ends_the_doubling(app: Flask, frozen_clock: FrozenClock) -> None:
+    assert waits(frozen_clock, 3) == [30, 60, 120]
+    throttle.succeeded("contact", "anna", None)
+    assert waits(frozen_clock, 1) == [30]
+
+
+def test_ten_failures_within_more_than_five_minutes_wait_for_nothing(app: Flask, frozen_clock: FrozenClock) -> None:
+    for _ in range(3):
+        for _failure in range(9):
+            assert not throttle.failed("contact", "anna", "192.0.2.1")
+        frozen_clock.move(minutes=5)
+    throttle.check("contact", "anna", "192.0.2.1")
+
+
+def test_a_burst_makes_one_wait(app: Flask) -> None:
+    def one(n: int) -> bool:
+        with app.app_context():
+            return throttle.failed("contact", "anna", f"192.0.2.{n}")
+
+    with ThreadPoolExecutor(8) as crowd:
+        assert sum(crowd.map(one, range(24))) == 1
+    with pytest.raises(TooFast) as refused:
+        throttle.check("contact", "anna", None)
+    assert refused.value.retry_after <= 30
+
+
+def test_without_lockout_accounts_never_wait_and_addresses_do(app: Flask) -> None:
+    make.set_site(lockout=False)
+    for _ in range(30):
+        throttle.check("contact", "anna", "192.0.2.9")
+        throttle.failed("contact", "anna", "192.0.2.9")
+    with pytest.raises(TooFast):
+        throttle.check("contact", "anna", "192.0.2.9")
+    throttle.check("contact", "anna", "192.0.2.8")
+    assert not any(":account:" in key for key in db.session.scalars(db.select(RateLimit.key)))
 
 
 def test_only_failures_are_counted_and_nothing_typed_is_kept(client: Client, sign_in_as: Any) -> None:

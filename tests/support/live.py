@@ -75,11 +75,11 @@ class Process:
 
 
 class Server(Process):
-    """A web server that answers at `url`."""
+    """A web server that answers at `url`; under the name `localhost` its pages may offer passkeys."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, *, workers: int) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, *, workers: int, host: str = "127.0.0.1") -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         command = [str(BIN / "portal"), "web", "--port", str(self.port), "--workers", str(workers)]
         super().__init__(command, {**environment, "PORTAL_BASE_URL": self.url}, log)
         self.wait()

@@ -16,7 +16,7 @@ from flask import current_app
 from portal.accounts.models import Account
 from portal.config import Settings
 from portal.contacts.models import Contact, ContactWebRole
-from portal.identity.models import Credential
+from portal.identity.models import Credential, ExternalIdentity, RememberedBrowser
 from portal.invitations.models import Invitation, InvitationCode, InvitationWebRole, InvitedContact, Redemption
 from portal.jobs.models import Job
 from portal.journal.models import JournalEntry, JournalRecord
@@ -24,9 +24,11 @@ from portal.kernel import addresses, clock, codes
 from portal.kernel.db import db, transaction
 from portal.kernel.secrets_ import KeyRing, new_public_id
 from portal.mail.models import Message
+from portal.passkeys.models import Passkey
+from portal.providers.models import Provider
 from portal.roles.models import WebRole
 from portal.settings.models import SiteSettingsRow
-from portal.staff.models import StaffMember
+from portal.staff.models import StaffIdentity, StaffMember
 from portal.workflows.models import Workflow, WorkflowRun
 
 PASSWORD = "green lamps over quiet water"
@@ -118,6 +120,37 @@ def make_contact(
 def make_credential(contact: Contact, username: str = "", password: str = PASSWORD) -> Credential:
     """A username and password for a contact who has none."""
     return _saved(_credential(contact.id, username or f"user{next(_count)}", password))
+
+
+def make_provider(slug: str = "", *, secret: str | None = None, **more: Any) -> Provider:
+    """A provider of sign-in that is on; nothing answers at its addresses."""
+    slug = slug or f"provider{next(_count)}"
+    values: dict[str, Any] = {"slug": slug, "preset": "oidc", "kind": "oidc", "caption": slug.title(), "mark": "key"}
+    values |= {"issuer": f"https://{slug}.example", "client_id": "portal", "scopes": "openid profile email"}
+    values |= {"secret_sealed": ring().seal(secret, f"provider:{slug}") if secret else None}
+    return _saved(Provider(**{**values, **_stamps(), **more}))
+
+
+def make_identity(contact: Contact, provider: Provider, *, subject: str = "", **more: Any) -> ExternalIdentity:
+    """An identity of a contact at a provider."""
+    values = {"contact_id": contact.id, "provider_id": provider.id, "issuer": provider.issuer}
+    values |= {"subject": subject or f"subject-{next(_count)}", "created_at": clock.now()}
+    return _saved(ExternalIdentity(**{**values, **more}))
+
+
+def make_passkey(contact: Contact, *, name: str = "My laptop", **more: Any) -> Passkey:
+    """A passkey of a contact that nothing can sign with."""
+    number = next(_count).to_bytes(16, "big")
+    values = {"contact_id": contact.id, "credential_id": number, "public_key": b"-", "handle": number}
+    return _saved(Passkey(**{**values, "name": name, "created_at": clock.now(), **more}))
+
+
+def make_remembered(contact: Contact, *, purpose: str = "stay", **more: Any) -> RememberedBrowser:
+    """A browser that is remembered for a contact; its cookie is nobody's."""
+    now = clock.now()
+    values = {"contact_id": contact.id, "epoch": contact.epoch, "purpose": purpose, "validator_hash": "-"}
+    values |= {"selector": f"selector{next(_count)}", "rotated_at": now, "created_at": now, "used_at": now}
+    return _saved(RememberedBrowser(**{**values, "expires_at": now + days(30), **more}))
 
 
 def make_invitation(
@@ -316,3 +349,17 @@ def ids(records: Iterable[Any]) -> list[int]:
 def username_of(contact: Contact) -> str:
     """What a contact types to sign in."""
     return db.session.get_one(Credential, contact.id).username
+
+
+def make_staff_identity(member: StaffMember, provider: Provider, subject: str = "", email: str = "") -> StaffIdentity:
+    """Who a staff member is at a provider."""
+    return _saved(
+        StaffIdentity(
+            staff_id=member.id,
+            provider_id=provider.id,
+            issuer=provider.issuer,
+            subject=subject or f"subject{next(_count)}",
+            email=email or member.email,
+            created_at=clock.now(),
+        )
+    )

@@ -12,7 +12,7 @@ from portal.identity import links as identity_links
 from portal.identity.models import OneTimeLink
 from portal.invitations import links as invitation_links
 from portal.invitations.models import Invitation, InvitedContact
-from portal.kernel import clock
+from portal.kernel import addresses, clock
 from portal.kernel.db import db, transaction
 from portal.kernel.secrets_ import new_public_id
 from portal.mail.models import Message
@@ -35,12 +35,20 @@ QUERIES = {
     "journal.index": ["?after=garbage", "?action=invitation.sent", "?q=per"],
     "outbox.index": ["?state=failed", "?after=garbage"],
     "people.index": ["?view=inactive"],
+    "providers.new": [f"?preset={p}" for p in ("oidc", "entra", "linkedin", "github", "nonsense")],
     "contacts.options": ["?q=per&name=contacts&multiple=1"],
     "accounts.options": ["?q=acc&name=account"],
     "roles.options": ["?q=ro&name=web_roles&multiple=1"],
 }
-REMEMBERING = ("redemption.link", "redemption.code", "redemption.register")
+REMEMBERING = (
+    *("redemption.link", "redemption.code", "redemption.register"),
+    *("identity.reset_link", "identity.set_link", "identity.confirm_link", "proving.open_move"),
+)
 """These keep what a visitor came with in their session, which is no write that counts."""
+
+
+WORDS = {"slug": "main", "provider": "main", "handle": "0" * 32}
+"""What stands in addresses that name a record by a word."""
 
 
 @dataclass
@@ -73,7 +81,7 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
     reserved = make.make_role(text("Board"), managers_may_grant=False)
     anna = make.make_contact(text("Anna"), text("Weber"), "anna@example.org", account=account, roles=[role])
     bruno = make.make_contact(
-        text("Bruno"), text("Costa"), "bruno@example.org", username="bruno", verified=True, roles=[role, reserved]
+        text("Bruno"), text("Costa"), "bruno@example.org", username=text("bruno"), verified=True, roles=[role, reserved]
     )
     without = make.make_contact(text("Carla"), text("Nomail"), None, phone=text("555"))
     gone = make.make_contact(text("Dora"), text("Gone"), "dora@example.org", active=False)
@@ -92,6 +100,14 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
     completed = make.make_invitation(bruno, name=text("Completed one"), sent=True, **more)
     redemption = make.make_redemption(completed, bruno, account_assigned=True, roles_added=[role.id])
     make.make_redemption(group, bruno, proof="code")
+    provider = make.make_provider(
+        "main",
+        caption=text("Main"),
+        issuer="http://127.0.0.1:9",  # where nobody answers
+        secret="hidden",
+        for_staff=True,
+    )
+    declared = make.make_provider("declared", caption=text("Declared"), source="file", enabled=False)
     messages = [_message(anna, opened, state, text) for state in MESSAGE_STATES]
     for state, action in (("queued", "started"), ("done", "done"), ("failed", "failed")):
         run = make.make_run(workflow, bruno, state=state, invitation_id=completed.id, error=text("It broke"))
@@ -106,7 +122,9 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
         make.make_entry(
             action, ("contact", anna.id, text("Anna")), ("invitation", opened.id, text("Open one")), by=owner
         )
+    make.make_staff_identity(newcomer, provider, email=text("new@main.example"))
     world.ids = {
+        "passkey_id": make.make_passkey(bruno, contact_id=None, staff_id=newcomer.id, name=text("Laptop")).id,
         "contact_id": anna.id,
         "account_id": account.id,
         "role_id": role.id,
@@ -116,6 +134,9 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
         "run_id": run.id,
         "workflow_id": workflow.id,
         "redemption_id": redemption.id,
+        "identity_id": make.make_identity(bruno, provider, email=text("bruno@main.example"), name=text("Bruno")).id,
+        "browser_id": make.make_remembered(bruno).id,
+        "provider_id": provider.id,
     }
     world.more = {
         "contact_id": make.ids([bruno, without, gone]),
@@ -123,12 +144,15 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
         "message_id": messages,
         "role_id": [make.implicit_role().id, reserved.id],
         "staff_id": [owner.id],
+        "provider_id": [declared.id],
     }
     world.codes = {"open": make.code_of(opened), "group": make.code_of(group)}
     world.tokens = {
         "redemption.link": link_token(opened, anna),
-        "identity.reset_password": one_time_token(bruno, identity_links.RESET),
-        "identity.confirm_email": one_time_token(anna, identity_links.CONFIRM),
+        "identity.reset_link": one_time_token(bruno, identity_links.RESET),
+        "identity.set_link": one_time_token(bruno, identity_links.SET),
+        "proving.open_move": move_token(bruno, "bruno@new.example"),
+        "identity.confirm_link": one_time_token(anna, identity_links.CONFIRM),
         "staff.set_up": set_up_token(newcomer.id),
     }
     return world
@@ -164,7 +188,7 @@ def link_token(invitation: Invitation, contact: Contact) -> str:
 
 
 def one_time_token(contact: Contact, purpose: str) -> str:
-    """A live `reset` or `confirm` token."""
+    """A live token of a link mailed to this contact."""
     contact_id, key, now, public_id = contact.id, contact.email1_key, clock.now(), new_public_id()
     with transaction():
         link = OneTimeLink(
@@ -179,6 +203,26 @@ def one_time_token(contact: Contact, purpose: str) -> str:
         db.session.flush()
         link_id = link.id
     return identity_links.token(ring(), public_id, purpose, link_id, key or "")
+
+
+def move_token(contact: Contact, email: str) -> str:
+    """A live token of a link mailed to the new address of a contact."""
+    contact_id, now, public_id, key = contact.id, clock.now(), new_public_id(), addresses.canonical(email)
+    bound = identity_links.moving(key, contact.email1_key)
+    with transaction():
+        link = OneTimeLink(
+            public_id=public_id,
+            contact_id=contact_id,
+            purpose=identity_links.CHANGE,
+            email_key=key,
+            email=email,
+            created_at=now,
+            expires_at=now + identity_links.LIVES[identity_links.CHANGE],
+        )
+        db.session.add(link)
+        db.session.flush()
+        link_id = link.id
+    return identity_links.token(ring(), public_id, identity_links.CHANGE, link_id, bound)
 
 
 def set_up_token(staff_id: int | None) -> str:
@@ -222,6 +266,8 @@ def _values(world: World, rule: Rule, argument: str) -> list[object]:
     if argument == "token":
         assert rule.endpoint in world.tokens, f"tests/support/world.py knows no token for {rule.endpoint}"
         return [world.tokens[rule.endpoint]]
+    if argument in WORDS:
+        return [WORDS[argument]]
     assert argument in world.ids, f"tests/support/world.py knows no {argument} (for {rule.rule})"
     return [world.ids[argument], *(i for i in world.more.get(argument, []) if i != world.ids[argument])]
 

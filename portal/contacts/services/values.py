@@ -84,6 +84,11 @@ def check(values: ContactValues) -> None:
         raise Invalid(faults)
 
 
+def acceptable(name: str) -> bool:
+    """Whether a part of a person's name could be kept; an empty one can."""
+    return len(name) <= LONGEST_NAME and visible(name) == name and not holds_link(name)
+
+
 def refuse_same_address(email1: str, but: int | None) -> None:
     """Raises SameAddress if a contact other than the one with the id `but` has this primary address."""
     key = key_of(email1)

@@ -20,16 +20,18 @@ def named(contact: Contact) -> Record:
 
 
 def set_password(held: Credential, contact: Contact, password_hash: str, now: datetime) -> None:
-    """Another password, or a first one: all sessions and all links that set one end, and the address is told."""
+    """Another password, or a first one: all sessions end, all links that set one, and a change of address that waits;
+    the address is told."""
     held.password_hash, held.password_set_at, held.failures, held.must_change = password_hash, now, 0, False
     contact.epoch += 1
-    end_links(contact.id, now, links.RESET, links.SET)
+    end_links(contact.id, now, links.RESET, links.SET, links.CHANGE)
     db.session.flush()
     outbox.enqueue("password-changed", now=now, contact_id=contact.id)
 
 
-def mail_link(contact: Contact, purpose: str, kind: str, now: datetime) -> None:
-    """Mail a one-time link of this purpose to the contact's address. Raises NotFound where there is none."""
+def mail_link(contact: Contact, purpose: str, kind: str, now: datetime) -> int:
+    """Mail a one-time link of this purpose to the contact's address; gives its number. Raises NotFound where there
+    is none."""
     if contact.email1_key is None:
         raise NotFound
     link = OneTimeLink(
@@ -43,11 +45,14 @@ def mail_link(contact: Contact, purpose: str, kind: str, now: datetime) -> None:
     db.session.add(link)
     db.session.flush()
     outbox.enqueue(kind, now=now, contact_id=contact.id, detail={"link": link.id})
+    return link.id
 
 
 def notify(contact_id: int, what: str, now: datetime, **detail: str) -> None:
     """Tell the contact by mail that a way to sign in changed. `what`: identity-linked, identity-removed, passkey-added,
-    passkey-removed, email-changed, password-set, password-removed. `detail`: what the mail names, no secrets."""
+    passkey-removed, password-set, password-removed, username-changed, email-change-asked, email-changed, unlocked,
+    signed-out. `detail`: one thing that the mail names, no secrets; and `to`, where that is not their present address.
+    """
     outbox.enqueue("sign-in-changed", now=now, contact_id=contact_id, detail={"what": what, **detail})
 
 

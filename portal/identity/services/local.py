@@ -19,13 +19,14 @@ from portal.kernel.actor import Actor
 from portal.kernel.db import LARGEST_ID, db, execute_dml
 from portal.kernel.errors import Invalid
 from portal.kernel.passwords import hash_password, needs_rehash, verify_password, weakness
+from portal.settings.queries import site
 
 FAILURES_UNTIL_STOP = 100
 
 
 def check_password(password: str, words: Iterable[str]) -> None:
     """Refuse a new password that is easy to guess: raises Invalid for the field `password`."""
-    fault = weakness(password, words=words)
+    fault = weakness(password, minimum=site().minimum_password_length, words=words)
     if fault:
         raise Invalid({"password": fault})
 
@@ -35,7 +36,7 @@ def check_new(username: str, password: str, words: Iterable[str]) -> None:
     faults = {}
     if queries.taken(username):
         faults["username"] = _taken()
-    fault = weakness(password, words=[username, *words])
+    fault = weakness(password, minimum=site().minimum_password_length, words=[username, *words])
     if fault:
         faults["password"] = fault
     if faults:
@@ -64,7 +65,8 @@ def create_sign_in(contact: Contact, username: str, password_hash: str, ip: str 
 def checked(found: SignIn | None, password: str) -> str | None:
     """The hash that the password was found to match, else None: nobody of that name, a wrong password, a
     deactivated contact, or too many failures in a row. Each takes one hash; never inside `transaction()`."""
-    usable = found is not None and found.active and found.failures < FAILURES_UNTIL_STOP
+    stopped = found is not None and site().lockout and found.failures >= FAILURES_UNTIL_STOP
+    usable = found is not None and found.active and not stopped
     stored = found.password_hash if found is not None and usable else None
     return stored if verify_password(stored, password) else None
 
@@ -72,21 +74,6 @@ def checked(found: SignIn | None, password: str) -> str | None:
 def renewed(stored: str, password: str) -> str | None:
     """A hash by today's parameters where the stored one is older; made before the transaction."""
     return hash_password(password) if needs_rehash(stored) else None
-
-
-def signed_in(contact_id: int, stored: str, rehashed: str | None, ip: str | None, now: datetime) -> int | None:
-    """Note a successful sign-in and give the epoch that its session belongs to. None when the password was changed,
-    or the contact deactivated, in between."""
-    contact = contacts.find(contact_id)
-    held = (Credential.contact_id == contact_id, Credential.password_hash == stored)
-    noting = update(Credential).where(*held).values(failures=0, password_hash=rehashed or stored)
-    if contact is None or not contact.active:
-        return None
-    epoch = contact.epoch  # read before the row is locked: a new password that comes next ends this session too
-    if execute_dml(noting) != 1:
-        return None
-    record("sign-in.ok", named(contact), by=Actor("contact", contact_id, contact.name, ip), now=now)
-    return epoch
 
 
 def sign_in_failed(found: SignIn | None, ip: str | None, now: datetime, *, limited: bool) -> None:

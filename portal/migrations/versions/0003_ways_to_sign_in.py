@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("client_id", sa.String(length=300), nullable=False),
         sa.Column("secret_sealed", sa.Text(), nullable=True),
         sa.Column("scopes", sa.String(length=300), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("for_sign_in", sa.Boolean(), nullable=False),
         sa.Column("for_registration", sa.Boolean(), nullable=False),
         sa.Column("for_staff", sa.Boolean(), nullable=False),
@@ -160,10 +161,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("totp_sealed", sa.String(length=300), nullable=True))
         batch_op.add_column(sa.Column("totp_confirmed_at", UTCDateTime(), nullable=True))
         batch_op.add_column(sa.Column("totp_step", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("code_failures", sa.Integer(), server_default="0", nullable=False))
 
 
 def downgrade() -> None:
     with op.batch_alter_table("staff_member", schema=None) as batch_op:
+        batch_op.drop_column("code_failures")
         batch_op.drop_column("totp_step")
         batch_op.drop_column("totp_confirmed_at")
         batch_op.drop_column("totp_sealed")

@@ -1,0 +1,39 @@
+"""What changes staff members and how they sign in. Every service runs inside `transaction()` unless it says
+otherwise."""
+
+from portal.staff.services.changing import NOTICE_JOB as NOTICE_JOB
+from portal.staff.services.changing import about as about
+from portal.staff.services.changing import notify as notify
+from portal.staff.services.identities import link_identity as link_identity
+from portal.staff.services.identities import remove_identity as remove_identity
+from portal.staff.services.identities import remove_passkey as remove_passkey
+from portal.staff.services.identities import sign_in_with as sign_in_with
+from portal.staff.services.passkeys import add_passkey as add_passkey
+from portal.staff.services.passkeys import passkey_passed as passkey_passed
+from portal.staff.services.passkeys import passkey_refused as passkey_refused
+from portal.staff.services.passkeys import proven_by_passkey as proven_by_passkey
+from portal.staff.services.passkeys import remove_own_passkey as remove_own_passkey
+from portal.staff.services.passkeys import rename_own_passkey as rename_own_passkey
+from portal.staff.services.people import StaffValues as StaffValues
+from portal.staff.services.people import activate as activate
+from portal.staff.services.people import add as add
+from portal.staff.services.people import change as change
+from portal.staff.services.people import deactivate as deactivate
+from portal.staff.services.people import rename as rename
+from portal.staff.services.second_factor import check_code as check_code
+from portal.staff.services.second_factor import code_failed as code_failed
+from portal.staff.services.second_factor import new_recovery_codes as new_recovery_codes
+from portal.staff.services.second_factor import remove_second_factor as remove_second_factor
+from portal.staff.services.second_factor import start_second_factor as start_second_factor
+from portal.staff.services.second_factor import turn_on_second_factor as turn_on_second_factor
+from portal.staff.services.set_up import create_set_up_link as create_set_up_link
+from portal.staff.services.set_up import set_up as set_up
+from portal.staff.services.set_up import usable as usable
+from portal.staff.services.signing_in import change_password as change_password
+from portal.staff.services.signing_in import end_sessions as end_sessions
+from portal.staff.services.signing_in import password_was_right as password_was_right
+from portal.staff.services.signing_in import session_ended as session_ended
+from portal.staff.services.signing_in import sign_in as sign_in
+from portal.staff.services.signing_in import sign_in_failed as sign_in_failed
+from portal.staff.services.signing_in import signed_in as signed_in
+from portal.staff.services.signing_in import unlock as unlock
