@@ -148,6 +148,7 @@ def _returns(slug: str) -> dict[str, str]:
     return {
         "contacts": absolute_url(f"/sign-in/{slug}/callback"),
         "staff": absolute_url(f"/staff/sign-in/{slug}/callback"),
+        "signed_out": absolute_url("/"),
     }
 
 

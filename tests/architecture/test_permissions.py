@@ -118,6 +118,7 @@ PUBLIC_ROUTES = {
     "sign_in.switch",
     *(f"passkey_sign_in.{name}" for name in ("options", "sign_in", "sign_up_options", "sign_up")),
     *(f"provider_sign_in.{name}" for name in ("start", "callback", "confirm", "signed_out")),
+    *(f"second_factor.{name}" for name in ("verify", "resend", "own_password")),
     "identity.sign_out",
     "proving.open_move",
     "proving.confirm_move",
