@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import count, product
 
 import pytest
 from flask import Flask
@@ -227,7 +227,7 @@ EVERYTHING = Ground(provider_signs_in=True, provider_registers=True, passkeys_po
             Availability(*[ALL - {"provider"}] * 4, True),
         ),
     ],
-    ids=str,
+    ids=map(str, count()),
 )
 def test_what_each_switch_takes_away(changed: Switches, ground: Ground, expected: Availability) -> None:
     assert availability(replace(ON, **changed), ground) == expected

@@ -30,7 +30,13 @@ from tests.support.clients import Client
 from tests.support.pages import Page
 from tests.twins.web import Answer, Sent, WebTwin, redirect
 
-ABSENT = object()
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
 CLIENT_ID, CLIENT_SECRET = "portal", "s3cret/with+signs"
 
 
