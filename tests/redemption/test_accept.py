@@ -11,39 +11,10 @@ from tests.redemption import ways
 from tests.support import make
 from tests.support.clients import Client, filled, location
 from tests.support.clock import FrozenClock
+from tests.support.targets import HOSTILE
 
 pytestmark = pytest.mark.sqlite_only
 SignInAs = Callable[[Contact], Client]
-HOSTILE = [
-    "https://evil.example/",
-    "http://evil.example",
-    "//evil.example",
-    "///evil.example",
-    "/\\evil.example",
-    "\\\\evil.example",
-    "\\/evil.example",
-    "https:evil.example",
-    "https:/evil.example",
-    "javascript:alert(1)",
-    "data:text/html,x",
-    "/\t/evil.example",
-    "\t//evil.example",
-    "/\n/evil.example",
-    "/\r/evil.example",
-    " //evil.example",
-    "/ /evil.example",
-    "//evil.example\\@localhost/",
-    "//user@evil.example/profile",
-    "/\x00/evil.example",
-    "evil.example",
-    "profile",
-    "?next=//evil.example",
-    "/no-such-page",
-    "/sign-out",
-    "http://[::1",
-    "/%5Cevil.example",
-    "/%2F/evil.example",
-]
 
 
 @pytest.fixture
