@@ -1,18 +1,22 @@
 """The signed-in contact: who it is, and views that need one, or one with a web role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, cast
 from urllib.parse import urlsplit
 
 from flask import abort, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user, login_user, logout_user
 
 from portal.contacts import queries as contacts
 from portal.contacts.models import Contact
 from portal.identity import staying
 from portal.kernel.actor import Actor
+from portal.kernel.db import transaction
+from portal.kernel.errors import Conflict
 from portal.kernel.names import fold
 from portal.roles import queries as roles
 from portal.web import proof, sessions
@@ -39,6 +43,20 @@ def actor() -> Actor:
     """Them as services and the journal see them."""
     contact = signed_in()
     return Actor("contact", contact.id, contact.name, request.remote_addr)
+
+
+@contextmanager
+def own_transaction() -> Iterator[None]:
+    """`transaction()` for what the signed-in contact does to their own sign-in, with their record locked.
+
+    Raises Conflict where their sessions were ended since this request began: it may have waited for that very lock.
+    """
+    contact_id = signed_in().id
+    with transaction():
+        contact = contacts.get(contact_id, lock=True)
+        if not contact.active or contact.get_id() != session.get(sessions.USER):
+            raise Conflict(_("You were signed out in the meantime. Nothing was changed."))
+        yield
 
 
 def contact_required(view: View[P]) -> View[P]:

@@ -27,9 +27,15 @@ def genuine(ring: KeyRing, given: str, purpose: str, link_id: int, email_key: st
     return ring.verifies(given, purpose, link_id, digest(email_key))
 
 
-def moving(email_key: str, from_key: str | None) -> str:
-    """What a link to a new address is bound to: that address, and the one it takes the place of."""
-    return f"{email_key} {from_key or ''}"
+def moving(email_key: str, standing: str) -> str:
+    """What a link to a new address is bound to: that address, and how the contact stood before."""
+    return f"{email_key} {standing}"
+
+
+def moves_from(email_key: str | None, epoch: int) -> str:
+    """How a contact stands who moves to a new address: the one it takes the place of, and in which epoch, for whoever
+    asked may have been shut out since."""
+    return f"{email_key or ''} {epoch}"
 
 
 def code(ring: KeyRing, public_id: bytes, link_id: int, email_key: str) -> str:

@@ -67,7 +67,7 @@ def prepare_move(message: Message, now: datetime) -> Prepared:
     """The link, mailed to a new address, that makes it the contact's."""
     link = _living(message, now)
     contact = _contact(message, mailed_to=link.email)
-    bound = links.moving(link.email_key, contact.email1_key)
+    bound = links.moving(link.email_key, links.moves_from(contact.email1_key, contact.epoch))
     token = links.token(ring(), link.public_id, links.CHANGE, link.id, bound)
     hours = links.LIVES[links.CHANGE] // timedelta(hours=1)
     prepared = _prepared("change-email", contact, link=absolute_url(f"/change-email/{token}"), hours=hours)

@@ -5,7 +5,16 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from portal.identity import services
-from portal.identity.guard import actor, contact_required, proven, proven_now, proven_recently, signed_in
+from portal.identity.guard import (
+    actor,
+    contact_required,
+    continue_session,
+    own_transaction,
+    proven,
+    proven_now,
+    proven_recently,
+    signed_in,
+)
 from portal.kernel import clock
 from portal.kernel.db import transaction
 from portal.kernel.errors import Conflict
@@ -42,7 +51,7 @@ def add() -> ResponseReturnValue:
     back, name = url_for("identity.profile"), name_by(request.user_agent.string)
     try:
         new = made(*answered(pending.ADD))
-        with transaction():
+        with own_transaction():
             services.add_passkey(contact_id, new, name, by, clock.now())
     except Refused:
         count_failure()
@@ -60,7 +69,7 @@ def edit(passkey_id: int) -> ResponseReturnValue:
     key = queries.one_of(queries.of_contact(contact_id), passkey_id)
     form = NameForm(obj=key)
     if form.validate_on_submit():
-        with transaction():
+        with own_transaction():
             services.rename_own_passkey(contact_id, passkey_id, form.name.data, by, clock.now())
         return see_other(url_for("identity.profile"), _("Saved."))
     return render("passkeys/edit.html", form=form, key=key, status=form.refusal() if form.errors else 200)
@@ -72,11 +81,13 @@ def remove(passkey_id: int) -> ResponseReturnValue:
     """Take it away; the last way to sign in stays."""
     contact_id, by = signed_in().id, actor()
     try:
-        with transaction():
-            name = services.remove_own_passkey(contact_id, passkey_id, by, clock.now())
+        with own_transaction():
+            name, whose = services.remove_own_passkey(contact_id, passkey_id, by, clock.now())
     except Conflict as refused:
         return see_other(url_for("identity.profile"), refused.message, "error")
-    return see_other(url_for("identity.profile"), _("The passkey “%(name)s” is removed.", name=name))
+    continue_session(*whose)
+    said = _("The passkey “%(name)s” is removed. Your other devices are signed out.", name=name)
+    return see_other(url_for("identity.profile"), said)
 
 
 @bp.post("/sign-in/again/passkey/options")
@@ -94,7 +105,7 @@ def prove() -> ResponseReturnValue:
     target = local_target(request.form.get("next"), url_for("identity.profile"))
     try:
         answer, challenge = answered(pending.PROVE)
-        with transaction():
+        with own_transaction():
             services.proven_by_passkey(contact_id, answer, challenge, clock.now())
     except Refused as refused:
         count_failure()

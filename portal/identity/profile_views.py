@@ -10,10 +10,17 @@ from portal.contacts import services as contact_services
 from portal.contacts.forms import languages
 from portal.identity import queries, services
 from portal.identity.forms import ChangePasswordForm, FirstPasswordForm, MoveForm, PersonalForm, UsernameForm
-from portal.identity.guard import actor, begin_session, contact_required, continue_session, proven, signed_in
+from portal.identity.guard import (
+    actor,
+    begin_session,
+    contact_required,
+    continue_session,
+    own_transaction,
+    proven,
+    signed_in,
+)
 from portal.identity.proving_views import check_password
 from portal.kernel import clock
-from portal.kernel.db import transaction
 from portal.kernel.errors import Conflict, Invalid, Stale
 from portal.kernel.passwords import hash_password
 from portal.providers import queries as providers
@@ -57,7 +64,7 @@ def personal() -> ResponseReturnValue:
     if form.validate_on_submit():
         typed = {name: form.data[name] for name in ("first_name", "last_name", "language")}
         try:
-            with transaction():
+            with own_transaction():
                 contact_services.present(contact.id, typed, form.version.number, actor(), clock.now())
         except Invalid as refused:
             form.show(refused)
@@ -84,7 +91,7 @@ def _shown(name: str, value: str) -> str:
 def send_confirmation() -> ResponseReturnValue:
     """Mail the link that confirms the contact's address once more."""
     contact_id = signed_in().id
-    with transaction():
+    with own_transaction():
         sent = services.ask_confirmation(contacts.get(contact_id), clock.now())
     if sent:
         return see_other(url_for("identity.profile"), _("We have sent you an e-mail. Please open the link in it."))
@@ -100,7 +107,7 @@ def change_email() -> ResponseReturnValue:
     form, contact = MoveForm(), signed_in()
     if form.validate_on_submit():
         try:
-            with transaction():
+            with own_transaction():
                 email = services.ask_move(contact.id, form.email.data, actor(), clock.now())
         except Invalid as refused:
             form.show(refused)
@@ -116,7 +123,7 @@ def change_email() -> ResponseReturnValue:
 def drop_email() -> ResponseReturnValue:
     """Forget the new address that was not confirmed yet."""
     contact_id = signed_in().id
-    with transaction():
+    with own_transaction():
         services.drop_move(contact_id, clock.now())
     return see_other(url_for("identity.profile"), _("Your e-mail address stays as it is."))
 
@@ -133,7 +140,7 @@ def username() -> ResponseReturnValue:
     form = UsernameForm(obj=held)
     if form.validate_on_submit():
         try:
-            with transaction():
+            with own_transaction():
                 services.name_user(contact.id, form.username.data, actor(), clock.now())
         except Invalid as refused:
             form.show(refused)
@@ -169,7 +176,7 @@ def _change_password(form: ChangePasswordForm) -> None:
     stored = check_password(contact.id, form.current.text, "current")
     services.check_password(form.password.text, queries.words_about(contact))
     hashed = hash_password(form.password.text)
-    with transaction():
+    with own_transaction():
         changed = services.change_password(contact.id, stored, hashed, by, clock.now())
         whose = changed.id, changed.epoch
     begin_session(*whose, by="password")
@@ -192,7 +199,7 @@ def first_password() -> ResponseReturnValue:
             wanted = held.username if held else form.username.data
             services.check_password(form.password.text, [wanted, *queries.words_about(contact)])
             hashed = hash_password(form.password.text)
-            with transaction():
+            with own_transaction():
                 services.first_password(contact.id, wanted, hashed, actor(), clock.now())
         except Invalid as refused:
             form.show(refused)
@@ -208,7 +215,7 @@ def remove_identity(identity_id: int) -> ResponseReturnValue:
     """Take away a sign-in at a provider, unless it is the last way to sign in."""
     contact_id, by = signed_in().id, actor()
     try:
-        with transaction():
+        with own_transaction():
             contact = services.remove_identity(contact_id, identity_id, by, clock.now())
             whose = contact.id, contact.epoch
     except Conflict as refused:

@@ -18,7 +18,7 @@ from portal.web.security import local_target, refills_form
 
 bp = Blueprint("proving", __name__)
 MOVE = "new_address"
-"""Where a session keeps which link to a new address it opened, and the address which that takes the place of."""
+"""Where a session keeps which link to a new address it opened, and how the contact stood then."""
 
 
 @bp.route("/sign-in/again", methods=["GET", "POST"])
@@ -86,22 +86,22 @@ def open_move(token: str) -> ResponseReturnValue:
     """A link that was mailed to a new address: remember in the session that it was opened, so that no secret stays in
     the address of the page."""
     link, contact = queries.moving(token)
-    session[MOVE] = [link.id, contact.email1_key or ""]
+    session[MOVE] = [link.id, links.moves_from(contact.email1_key, contact.epoch)]
     return see_other(url_for("proving.confirm_move"))
 
 
 @bp.route("/change-email", methods=["GET", "POST"])
 def confirm_move() -> ResponseReturnValue:
     """Whether the new address is theirs: the page asks, its button moves the contact there."""
-    link_id, from_key = session.get(MOVE) or (0, "")
+    link_id, before = session.get(MOVE) or (0, "")
     try:
         if request.method == "POST":
             with transaction():
-                services.move(link_id, from_key, request.remote_addr, clock.now())
+                services.move(link_id, before, request.remote_addr, clock.now())
             session.pop(MOVE, None)
             here = "identity.profile" if current_contact() else "redemption.home"
             return see_other(url_for(here), _("Thank you. This is your e-mail address from now on."))
-        link, contact = services.waiting_move(link_id, from_key, clock.now())
+        link, contact = services.waiting_move(link_id, before, clock.now())
     except NotFound:
         if not link_id and current_contact() is not None:
             return see_other(url_for("identity.profile"))

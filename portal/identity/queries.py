@@ -145,12 +145,12 @@ def ways(contact_id: int) -> int:
 
 def moving(token: str) -> tuple[OneTimeLink, Contact]:
     """The link to a new address that a token was made for, used or not, and its contact. Raises NotFound for a token
-    nobody made, or whose contact is gone or got another address since."""
+    nobody made, or whose contact is gone, got another address or was shut out since."""
     public_id = token_id(token)
     statement = select(OneTimeLink.id).where(OneTimeLink.public_id == public_id)
     link_id = db.session.scalar(statement) if public_id else None
     found, contact = opened_move(link_id or 0)
-    bound = links.moving(found.email_key, contact.email1_key)
+    bound = links.moving(found.email_key, links.moves_from(contact.email1_key, contact.epoch))
     if not links.genuine(ring(), token, links.CHANGE, found.id, bound):
         raise NotFound(_no_link())
     return found, contact

@@ -5,9 +5,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from portal.identity import queries, services, staying
-from portal.identity.guard import actor, contact_required, continue_session, signed_in
+from portal.identity.guard import actor, contact_required, continue_session, own_transaction, signed_in
 from portal.kernel import clock
-from portal.kernel.db import transaction
 from portal.kernel.errors import NotFound
 from portal.web import devices
 from portal.web.htmx import render, see_other
@@ -38,7 +37,7 @@ def end() -> ResponseReturnValue:
     ended = devices.end(contact.get_id(), request.form.get("device", ""))
     if ended is None:
         raise NotFound
-    with transaction():
+    with own_transaction():
         services.signed_out_there(contact_id, ended.remembered, by, clock.now())
     return see_other(url_for("sessions.index"), _("Signed out there."))
 
@@ -48,7 +47,7 @@ def end() -> ResponseReturnValue:
 def forget(browser_id: int) -> ResponseReturnValue:
     """Remember a browser no more; who stayed signed in with it is signed out."""
     contact_id, by = signed_in().id, actor()
-    with transaction():
+    with own_transaction():
         services.forget_remembered(contact_id, browser_id, by, clock.now())
     return see_other(url_for("sessions.index"), _("That browser is not remembered any more."))
 
@@ -58,7 +57,7 @@ def forget(browser_id: int) -> ResponseReturnValue:
 def end_others() -> ResponseReturnValue:
     """Sign out everywhere but here."""
     contact_id, by, own = signed_in().id, actor(), session.get(staying.KEPT)
-    with transaction():
+    with own_transaction():
         whose = services.sign_out_elsewhere(contact_id, own, by, clock.now())
     continue_session(*whose)
     return see_other(url_for("sessions.index"), _("You are signed out everywhere else."))

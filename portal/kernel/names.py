@@ -19,9 +19,14 @@ def fold(text: str, most: int) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())[:most]
 
 
+# They turn the text around them, or show nothing at all. (The joiners stay: some languages write names with them.)
+_DECEIVING = frozenset("\u200b\u2060\ufeff\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
 def visible(text: str) -> str:
-    """`text` without control characters and line separators: PostgreSQL refuses some, and mail headers others."""
-    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp"))
+    """`text` without control characters and line separators (PostgreSQL refuses some, and mail headers others), and
+    without what makes it look like another text."""
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") and c not in _DECEIVING)
 
 
 def searchable(text: str) -> str:

@@ -1,12 +1,12 @@
 """The outbox: messages go in with the transaction that causes them, and are prepared when their turn comes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.kernel.db import db
@@ -88,6 +88,12 @@ def enqueue(
     insert = dialect.insert(Message).values(**values).on_conflict_do_nothing(index_elements=[Message.dedupe_key])
     db.session.execute(insert)
     return db.session.scalars(select(Message).where(Message.dedupe_key == dedupe_key)).one()
+
+
+def asked_since(kinds: Sequence[str], since: datetime, *, contact_id: int) -> int:
+    """How many messages of these kinds to a contact went in since then."""
+    asked = select(func.count()).select_from(Message).where(Message.contact_id == contact_id)
+    return db.session.scalar(asked.where(Message.kind.in_(kinds), Message.created_at > since)) or 0
 
 
 def message_id(message: Message) -> str:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from portal.kernel import addresses
+from portal.kernel.names import holds_link, visible
 
 LONGEST_VALUE = 200
 
@@ -60,6 +61,8 @@ def _value(name: str, value: Any, base_url: str) -> Any:
         return [_value(name, item, base_url) for item in value]
     if name == "site_name" or isinstance(value, int):
         return value
+    if name == "username" and not holds_link(str(value)):
+        return visible(str(value))  # it is typed as it stands here: no gap may get into it
     return harmless(str(value))
 
 

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from limits import RateLimitItemPerMinute
 
 from portal.kernel import clock
+from portal.kernel.secrets_ import digest
 from portal.passkeys import ceremonies, pending, queries
 from portal.passkeys.ceremonies import Answer, Descriptor, Party, Person
 from portal.passkeys.forms import sent_answer
@@ -16,6 +17,7 @@ from portal.web import limits, sessions
 
 ADDRESS = RateLimitItemPerMinute(30, 5)
 NEWCOMERS = RateLimitItemPerMinute(100, 5)
+ONCE = RateLimitItemPerMinute(1, 10)
 
 
 def require_passkeys() -> Party:
@@ -52,7 +54,11 @@ def answered(purpose: str) -> tuple[Answer, Challenge | None]:
     require_passkeys()
     limits.check(_("Too many passkeys did not work. Please wait before you try again."), *_limit())
     answer = sent_answer()
-    return answer, pending.take(session, answer.challenge, purpose, clock.now())
+    challenge = pending.take(session, answer.challenge, purpose, clock.now())
+    # The session is written when the request is over; of two answers at once only one may go on.
+    if challenge is not None and not limits.hit((ONCE, f"passkey:challenge:{digest(challenge.text)}")):
+        challenge = None
+    return answer, challenge
 
 
 def count_failure() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 KEY = "at_provider"
 ENDS = "ends_at_provider"
-"""Where in a session stands how to sign out at the provider, too: `url`, `caption`."""
+"""Where in a session stands how to sign out at the provider, too: `sealed` (the address), `caption`."""
 MOST = 5
 LASTS = timedelta(minutes=10)
 

@@ -28,7 +28,7 @@ from portal.redemption.arriving import after, agrees, was_shown
 from portal.redemption.forms import AboutYouForm
 from portal.redemption.returning import arrived, decided, refused_page
 from portal.redemption.services import Arrival, NewPerson
-from portal.settings.queries import absolute_url, site
+from portal.settings.queries import absolute_url, ring, site
 from portal.web import limits
 from portal.web.forms import Form
 from portal.web.htmx import render, see_other, wanted
@@ -38,6 +38,7 @@ bp = Blueprint("provider_sign_in", __name__)
 log = get_logger("providers")
 SIGN_IN, LINK, PROVE = "sign-in", "link", "prove"
 FAILING = RateLimitItemPerMinute(30, 5)
+NEWCOMERS = RateLimitItemPerMinute(100, 5)
 ONCE = RateLimitItemPerMinute(1, 15)
 LONGEST_TARGET, LONGEST_MARK = 1000, 64
 FORWARDING = POLICY.replace("form-action 'self'", "form-action 'none'")
@@ -65,6 +66,7 @@ def _leave_to_link(chosen: Provider, target: str | None) -> ResponseReturnValue:
 
 def _leave(chosen: Provider, purpose: str, target: str | None) -> Response:
     _check_failures()
+    _count_newcomer()
     contact, now = current_contact(), clock.now()
     try:
         begun = exchange.begin(chosen, _redirect_uri(chosen), now, again=purpose == PROVE)
@@ -120,7 +122,8 @@ def callback(slug: str) -> ResponseReturnValue:
     intent = pending.recall(session) if site().redeems else None
     arrival = _arrival(chosen, claims, intent, agreed=agrees(intent, started.seen))
     ends_at = exchange.ending(chosen, claims.id_token, absolute_url("/"))
-    return arrived(arrival, started.target, ends_at)
+    sealed = ring().seal(ends_at, journeys.ENDS) if ends_at else None  # it says who somebody is there
+    return arrived(arrival, started.target, sealed)
 
 
 def _of_the_same_person(chosen: Provider, started: Started, claims: Claims) -> Response:
@@ -195,7 +198,7 @@ def signed_out() -> ResponseReturnValue:
     ends = session.pop(journeys.ENDS, None) if journeys.ENDS in session and current_contact() is None else None
     if not ends:
         return render("redemption/provider_signed_out.html")
-    return _forward(ends["url"], _("You are signed out here"), ends["caption"])
+    return _forward(ring().open(ends["sealed"], journeys.ENDS), _("You are signed out here"), ends["caption"])
 
 
 def _offered(slug: str) -> Provider | None:
@@ -217,6 +220,14 @@ def _check_failures() -> None:
 
 def _failures() -> tuple[RateLimitItemPerMinute, str]:
     return FAILING, f"provider:ip:{limits.household(request.remote_addr)}"
+
+
+def _count_newcomer() -> None:
+    """Setting out makes a session for everybody who has none: from one address only so often."""
+    if not getattr(session, "stored", False):
+        newcomers = (NEWCOMERS, f"provider:new:{limits.household(request.remote_addr)}")
+        limits.check(_("There were many requests from your network. Please wait before you try again."), newcomers)
+        limits.hit(newcomers)
 
 
 def _failed(chosen: Provider, fault: exchange.Ended) -> Response:

@@ -1,5 +1,6 @@
 """Somebody is back from a provider: signed in, asked something first, or told why not."""
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from flask import session, url_for
@@ -39,7 +40,7 @@ def arrived(arrival: Arrival, target: str | None, ends_at: str | None) -> Respon
     if person is not None and person.id != named:
         return refused_page("signed_in", 409, arrival, verdict=verdict)
     mark = arrival.intent.mark if arrival.agreed and arrival.intent else ""
-    waiting = Waiting(arrival.claims, verdict.asks, mark, ends_at, target, now.isoformat())
+    waiting = Waiting(replace(arrival.claims, id_token=""), verdict.asks, mark, ends_at, target, now.isoformat())
     if verdict.asks:
         asked.keep(session, waiting)
         return see_other(url_for("provider_sign_in.confirm", slug=arrival.claims.slug))
@@ -68,7 +69,7 @@ def decided(arrival: Arrival, verdict: Verdict, answered: Waiting, new: NewPerso
     asked.drop(session)
     session.pop(journeys.ENDS, None)
     if answered.ends_at:
-        session[journeys.ENDS] = {"url": answered.ends_at, "caption": arrival.caption}
+        session[journeys.ENDS] = {"sealed": answered.ends_at, "caption": arrival.caption}
     if verdict.way is Way.ENTERS and arrival.intent is not None:
         begin_session(*whose, by=arrival.by)
         return accepted(arrival.intent)

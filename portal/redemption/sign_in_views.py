@@ -160,7 +160,8 @@ def _sign_up(form: SignUpForm, offer: queries.Offer | None) -> Response:
         count_registration()
     typed = {name: form.data.get(name) or "" for name in ("first_name", "last_name", "email")}
     words = identity.words_about(meant, *typed.values(), (offer.account if offer else None) or "")
-    identity_services.check_new(form.username.data, form.password.text, words)
+    whom = meant.id if meant else None
+    identity_services.check_new(form.username.data, form.password.text, words, whose=whom)
     username, hashed = form.username.data, hash_password(form.password.text)
     new = NewPerson(**typed, otherwise=username)
     ip, now = request.remote_addr, clock.now()

@@ -19,6 +19,7 @@ from portal.web.security import local_target
 
 BY_PASSWORD, _HALF = "password", "half"
 HALF_LASTS, TRIES = timedelta(minutes=10), 5
+LONGEST_TARGET = 1000
 
 
 class Half(NamedTuple):
@@ -89,9 +90,9 @@ def tried(owing: Half) -> None:
 
 
 def staff_target(asked_for: str | None) -> str:
-    """Where signing in leads: the staff page that was asked for, or the overview."""
+    """Where signing in leads: the staff page that was asked for, or the overview. Sessions keep it: nothing long."""
     overview = url_for("staff.overview")
-    target = local_target(asked_for, overview)
+    target = local_target(asked_for, overview) if len(asked_for or "") <= LONGEST_TARGET else overview
     outside = target.startswith((url_for("staff.sign_in"), overview + "set-up/"))
     asks_again = target.partition("?")[0] == url_for("staff_proof.confirm")
     return target if target.startswith(overview) and not outside and not asks_again else overview

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.kernel.db import Base
@@ -16,6 +16,7 @@ class StaffMember(Base):
     `failures` counts wrong passwords in a row, `code_failures` wrong codes of the second factor. `totp_sealed` is the
     secret of their authenticator app, bound to
     `totp:<id>`; it counts once `totp_confirmed_at` is set. `totp_step` is the last time step used: no code works twice.
+    `linked_by_address`: whether a provider's word on their address may link them; no longer once a link was removed.
     """
 
     __tablename__ = "staff_member"
@@ -36,6 +37,7 @@ class StaffMember(Base):
     totp_confirmed_at: Mapped[datetime | None]
     totp_step: Mapped[int] = mapped_column(default=0, server_default="0")
     code_failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    linked_by_address: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     is_authenticated = True
     is_anonymous = False

@@ -15,8 +15,8 @@ from portal.passkeys.guard import answered, ask_to_make, ask_to_use, count_failu
 from portal.passkeys.labels import name_by
 from portal.passkeys.services import Refused, made
 from portal.staff import services
-from portal.staff.arriving import arrive, staff_target
-from portal.staff.guard import PASSKEY, actor, current_staff
+from portal.staff.arriving import arrive, how_signed_in, renewed, staff_target
+from portal.staff.guard import PASSKEY, actor, current_staff, own_transaction
 from portal.staff.permissions import Permission
 from portal.web.guard import before_sign_in, needs, staff_blueprint
 from portal.web.htmx import render, see_other
@@ -89,7 +89,7 @@ def add() -> ResponseReturnValue:
     back, name = url_for("staff.profile"), name_by(request.user_agent.string)
     try:
         new = made(*answered(pending.ADD))
-        with transaction():
+        with own_transaction():
             services.add_passkey(staff_id, new, name, by, clock.now())
     except Refused:
         count_failure()
@@ -119,11 +119,12 @@ def remove(passkey_id: int) -> ResponseReturnValue:
     """Take it away; the last way to sign in stays."""
     staff_id, by = current_staff().id, actor()
     try:
-        with transaction():
-            name = services.remove_own_passkey(staff_id, passkey_id, by, clock.now())
+        with own_transaction():
+            name, whose = services.remove_own_passkey(staff_id, passkey_id, by, clock.now())
     except Conflict as refused:
         return see_other(url_for("staff.profile"), refused.message, "error")
-    return see_other(url_for("staff.profile"), _("The passkey “%(name)s” is removed.", name=name))
+    toast = _("The passkey “%(name)s” is removed. Other sessions have ended.", name=name)
+    return renewed(whose, by=how_signed_in(), target=url_for("staff.profile"), toast=toast)
 
 
 def _refused(refused: Refused, back: str) -> ResponseReturnValue:

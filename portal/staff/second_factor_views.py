@@ -15,7 +15,7 @@ from portal.settings.queries import ring, site
 from portal.staff import codes, queries, services
 from portal.staff.arriving import TRIES, Half, complete, half, how_signed_in, renewed, tried
 from portal.staff.forms import CodeForm
-from portal.staff.guard import actor, current_staff, detour
+from portal.staff.guard import actor, current_staff, detour, own_transaction
 from portal.staff.models import StaffMember
 from portal.staff.permissions import Permission
 from portal.web import sessions, throttle
@@ -59,7 +59,7 @@ def page() -> ResponseReturnValue:
     form = CodeForm()
     if form.validate_on_submit():
         try:
-            with transaction():
+            with own_transaction():
                 me, fresh = services.turn_on_second_factor(current_staff().id, form.code.data, actor(), clock.now())
                 whose = me.id, me.epoch
             answer = renewed(whose, by=how_signed_in(), target=url_for("staff_two_factor.page"))
@@ -74,7 +74,7 @@ def page() -> ResponseReturnValue:
 @needs(Permission.VIEW, proven=True, detour=False)
 def start() -> ResponseReturnValue:
     """A new secret for the app; one that was not confirmed is replaced."""
-    with transaction():
+    with own_transaction():
         services.start_second_factor(current_staff().id)
     return see_other(url_for("staff_two_factor.page"))
 
@@ -83,7 +83,7 @@ def start() -> ResponseReturnValue:
 @needs(Permission.VIEW, proven=True, detour=False)
 def recovery() -> ResponseReturnValue:
     """New recovery codes, shown once on the next page."""
-    with transaction():
+    with own_transaction():
         fresh = services.new_recovery_codes(current_staff().id, actor(), clock.now())
     _show(fresh)
     return see_other(url_for("staff_two_factor.page"))
@@ -93,7 +93,7 @@ def recovery() -> ResponseReturnValue:
 @needs(Permission.VIEW, proven=True)
 def turn_off() -> ResponseReturnValue:
     """From now on the first factor is enough; other sessions end."""
-    with transaction():
+    with own_transaction():
         me = services.remove_second_factor(current_staff().id, actor(), clock.now())
         whose = me.id, me.epoch
     toast = _("Two-factor sign-in is off. Other sessions have ended.")

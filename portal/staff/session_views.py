@@ -8,7 +8,7 @@ from portal.kernel import clock
 from portal.kernel.db import transaction
 from portal.staff import services
 from portal.staff.arriving import how_signed_in, renewed
-from portal.staff.guard import actor, current_staff
+from portal.staff.guard import actor, current_staff, own_transaction
 from portal.staff.permissions import Permission
 from portal.web import devices
 from portal.web.guard import needs, staff_blueprint
@@ -34,7 +34,7 @@ def end(handle: str) -> ResponseReturnValue:
 @needs(Permission.VIEW)
 def end_others() -> ResponseReturnValue:
     """Sign out everywhere but here."""
-    with transaction():
+    with own_transaction():
         me = services.end_sessions(current_staff().id, actor(), clock.now())
         whose = me.id, me.epoch
     return renewed(whose, by=how_signed_in(), target=url_for("staff.profile"), toast=_("Your other sessions ended."))

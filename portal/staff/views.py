@@ -14,7 +14,7 @@ from portal.settings.queries import site
 from portal.staff import queries, services
 from portal.staff.arriving import BY_PASSWORD, arrive, how_signed_in, renewed, staff_target
 from portal.staff.forms import FirstOwnerForm, NameForm, PasswordForm, SetUpForm, SignInForm, role_labels
-from portal.staff.guard import actor, current_staff
+from portal.staff.guard import actor, current_staff, own_transaction
 from portal.staff.models import StaffMember
 from portal.staff.panels import steps
 from portal.staff.permissions import Permission
@@ -117,7 +117,7 @@ def password() -> ResponseReturnValue:
     form.password.known = _known(me.name, me.email)
     if form.validate_on_submit() and _is_mine(me, form):
         hashed, me_id, stored = passwords.hash_password(form.password.data), me.id, me.password_hash
-        with transaction():
+        with own_transaction():
             changed = services.change_password(me_id, (stored, hashed), actor(), clock.now())
             whose = changed.id, changed.epoch
         toast = _("Your password is changed. Other sessions have ended.")

@@ -8,9 +8,10 @@ from flask import current_app, g, request, session
 
 from portal.kernel import clock
 from portal.kernel.secrets_ import KeyMissing, KeyRing
+from portal.web import sessions
 
 LASTS = timedelta(minutes=10)
-PROVEN_AT = "proven_at"
+PROVEN_AT = sessions.PROVEN_AT
 _KEPT, _LONGEST = "kept_form", 100_000
 
 
@@ -40,7 +41,7 @@ def keep_form() -> bool:
     if request.method != "POST" or getattr(g, "csrf_failed", False) or request.files:
         return False
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
-    text = json.dumps([request.full_path.rstrip("?"), fields, clock.now().isoformat()])
+    text = json.dumps([request.full_path.rstrip("?"), fields, clock.now().isoformat(), session.get(sessions.USER)])
     if len(text) > _LONGEST:
         return False
     session[_KEPT] = _ring().seal(text, _KEPT)
@@ -48,16 +49,16 @@ def keep_form() -> bool:
 
 
 def kept_form() -> Kept | None:
-    """The form that waits, if it has not waited too long."""
+    """The form that waits, if it has not waited too long and whoever is signed in now is the one who typed it."""
     sealed = session.get(_KEPT)
     if not sealed:
         return None
     try:
-        to, fields, at = json.loads(_ring().open(sealed, _KEPT))
+        to, fields, at, whose = json.loads(_ring().open(sealed, _KEPT))
     except (KeyMissing, ValueError):
         return None
     late = clock.now() - datetime.fromisoformat(at) >= LASTS
-    return None if late else Kept(to, [(name, value) for name, value in fields])
+    return None if late or whose != session.get(sessions.USER) else Kept(to, [(name, value) for name, value in fields])
 
 
 def drop_form() -> None:

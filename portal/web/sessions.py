@@ -26,6 +26,8 @@ IDLE = {STAFF: timedelta(minutes=30), CONTACT: timedelta(hours=24)}
 ABSOLUTE = {STAFF: timedelta(hours=12), CONTACT: timedelta(days=7)}
 TOUCH_AFTER = timedelta(minutes=1)
 CSRF_FIELD = "csrf_token"
+USER, PROVEN_AT = "_user_id", "proven_at"
+"""Where a session keeps who is signed in (Flask-Login's name), and when they last proved it (`proof`)."""
 COOKIE_LENGTH = len(new_secret())
 
 
@@ -55,6 +57,7 @@ class BrowserSession(CallbackDict[str, Any], SessionMixin):
         self.sid, self.audience, self.stored, self.has_cookie = sid, audience, stored, has_cookie
         self.created_at: datetime | None = None
         self.seen_at: datetime | None = None
+        self.was = (data.get(USER), data.get(PROVEN_AT))
         self.modified = self.form_shown = self.renewed = False
         self.next_sid: str | None = None
         self.fault: SQLAlchemyError | None = None
@@ -63,6 +66,13 @@ class BrowserSession(CallbackDict[str, Any], SessionMixin):
         if key == CSRF_FIELD:
             self.form_shown = True
         return super().__getitem__(key)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether who was signed in before this request still is, and did not sign in anew by it."""
+        user, proven_at = self.was
+        whose = str(self.get(USER) or "").rpartition(":")[0]  # without the epoch, which ending other sessions counts up
+        return user is not None and str(user).rpartition(":")[0] == whose and self.get(PROVEN_AT) == proven_at
 
     def remembered(self) -> dict[str, Any]:
         """What goes into the row."""
@@ -154,10 +164,12 @@ class DatabaseSessions(SessionInterface):
         keep_row = session.stored and not session.renewed and bool(data)
         with side_transaction() as connection:
             if keep_row:
-                connection.execute(_row(old_sid).values(data=data, user=data.get("_user_id"), seen_at=now))
+                connection.execute(_row(old_sid).values(data=data, user=data.get(USER), seen_at=now))
                 return
             if session.stored:
-                connection.execute(delete(ServerSession).where(ServerSession.id == digest(old_sid)))
+                gone = connection.execute(delete(ServerSession).where(ServerSession.id == digest(old_sid)))
+                if gone.rowcount == 0 and session.goes_on:
+                    return  # it was ended while this request was on its way, and a new id must not revive it
             if data:
                 session.sid = session.next_sid or new_secret()
                 connection.execute(insert(ServerSession).values(**_new_row(session, data, now)))
@@ -215,8 +227,8 @@ def _new_row(session: BrowserSession, data: dict[str, Any], now: datetime) -> di
     return {
         "id": digest(session.sid),
         "audience": session.audience,
-        "user": data.get("_user_id"),
-        "created_at": now,
+        "user": data.get(USER),
+        "created_at": (session.goes_on and session.created_at) or now,  # a new id makes it no younger
         "seen_at": now,
         "ip": request.remote_addr,
         "user_agent": request.user_agent.string[:200],

@@ -49,6 +49,20 @@ def told() -> list[str]:
     return [str(row.detail.get("what", row.kind)) for row in rows]
 
 
+@pytest.mark.parametrize("what", ["identities", "passkeys"])
+def test_what_is_not_this_contacts_is_not_found(sign_in_as: SignInAs, anna: Contact, dump: Dump, what: str) -> None:
+    other = make.make_contact("Otto", "Other")
+    others = {
+        "identities": make.make_identity(other, make.make_provider()).id,
+        "passkeys": make.make_passkey(other).id,
+    }
+    browser = sign_in_as("manager")
+    before = dump()
+    for number in (others[what], 0, 2**31, 10**30):
+        assert do(browser, anna, f"{what}/{number}/remove") == 404
+    assert dump() == before
+
+
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("persona", ["viewer", "editor", "invitee", "nobody"])
 def test_others_may_not(sign_in_as: SignInAs, anna: Contact, dump: Dump, persona: str) -> None:

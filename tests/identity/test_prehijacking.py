@@ -123,7 +123,7 @@ def test_unexpired_email_change(
     contact = hijacked()
     assert attacker.post_form("/profile/email", {"email": ATTACKER}).status_code == 303
     link = db.session.scalars(db.select(OneTimeLink).filter_by(purpose=links.CHANGE)).one()
-    bound = links.moving(link.email_key, contact.email1_key)
+    bound = links.moving(link.email_key, links.moves_from(contact.email1_key, contact.epoch))
     token = links.token(make.ring(), link.public_id, links.CHANGE, link.id, bound)
     elsewhere = new_client()
     elsewhere.get(f"/change-email/{token}")

@@ -176,3 +176,9 @@ def test_names_are_left_alone_and_addresses_broken(typed: str, shown: str) -> No
 
 def test_the_templates_are_where_the_code_is() -> None:
     assert Path(templates.__file__).parent.parent.parent / "templates" / "mail" == templates.ROOT
+
+
+@pytest.mark.parametrize(("typed", "shown"), [("anna.weber", "anna.weber"), ("evil.com", "evil. com")])
+def test_a_username_stands_as_it_is_typed_unless_it_looks_like_an_address(typed: str, shown: str) -> None:
+    made = templates.render("set-password", {**SAMPLE["set-password"], "username": typed})
+    assert shown in made.text

@@ -1,6 +1,9 @@
 """Passkeys on the staff side: two factors at once, a fresh proof, and never a contact's key."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ from flask import Flask
 
 from portal.journal.models import JournalEntry
 from portal.kernel.db import db, transaction
+from portal.passkeys import pending
 from portal.passkeys.models import Passkey
 from portal.staff.models import StaffMember
 from tests.passkeys import ways
@@ -227,3 +231,29 @@ def test_switched_off_there_is_nothing(client: Client, olga: StaffMember) -> Non
     for path in ("", "/options"):
         headers = {"X-CSRFToken": page.posts[0].token}
         assert client.post(f"/staff/sign-in/passkey{path}", headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_an_answer_sent_twice_at_once_is_taken_once_and_nobody_speaks_of_a_copy(
+    client: Client, new_client: Any, olga: StaffMember, monkeypatch: pytest.MonkeyPatch, counts: bool
+) -> None:
+    device, take = ways.give(olga, Authenticator(counts=counts)), pending.take
+    told = ways.ask(client, "/staff/sign-in/passkey/options", PAGE)
+    credential, cookie = device.use(told["publicKey"]), client.get_cookie("portal-staff")
+
+    def slow(*given: Any) -> Any:
+        found = take(*given)
+        time.sleep(0.3)
+        return found
+
+    def once(_: int) -> str:
+        browser = new_client()
+        browser.set_cookie("portal-staff", cookie.value)
+        return location(ways.send(browser, "/staff/sign-in/passkey", told, credential))
+
+    monkeypatch.setattr(pending, "take", slow)
+    with ThreadPoolExecutor(3) as pool:
+        answers = sorted(pool.map(lambda n: copy_context().run(once, n), range(3)))
+    assert answers == ["/staff/", f"{PAGE}?next=/staff/", f"{PAGE}?next=/staff/"]
+    assert actions("passkey") == []
+    assert actions("sign-in") == ["sign-in.ok"]

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from portal.providers import discovery, network, presets
 from portal.providers.discovery import Unreachable, Unusable
@@ -53,6 +54,23 @@ def test_what_is_not_used(openid: OpenIdTwin, fault: str) -> None:
     with pytest.raises(Unusable) as caught:
         discovery.metadata(openid.issuer)
     assert caught.value.reason.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:6379/", "HTTP://localhost/", "http://[::1]:9200/x"])
+def test_a_provider_elsewhere_sends_us_to_no_service_of_this_machine(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    issuer = "https://provider.example"
+    ends = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
+    said = {"issuer": issuer, **{one: f"{issuer}/{one}" for one in ends}, name: url}
+    monkeypatch.setattr(discovery, "fetch_object", lambda _url: said)
+    discovery.forget()
+    with pytest.raises(Unusable):
+        discovery.metadata(issuer)
+    said[name] = f"{issuer}/{name}"
+    assert discovery.metadata(issuer).token_url == f"{issuer}/token_endpoint"
+    discovery.forget()
 
 
 @pytest.mark.parametrize("ending", ["/", "/other", "#x"])

@@ -22,6 +22,11 @@ LIST, NEW = "/staff/settings/providers/", "/staff/settings/providers/new"
 TENANT = "8d1f0a52-1c6e-4a0b-9b57-3f2f5a6f7c10"
 OIDC = {"issuer": "https://login.example.org", "client_id": "portal", "client_secret": "s3cret", "slug": "own"}
 GITHUB = {"client_id": "portal", "client_secret": "s3cret"}
+OWN_GITHUB = {
+    "authorize_url": "https://git.example.org/login/oauth/authorize",
+    "token_url": "https://git.example.org/login/oauth/access_token",
+    "userinfo_url": "https://git.example.org/api/v3/user",
+}
 
 
 def edit_url(provider: Provider) -> str:
@@ -85,6 +90,9 @@ def order() -> list[str]:
         ("github", {"authorize_url": "https://[/login"}, "authorize_url"),
         ("github", {"token_url": "http://github.com/x"}, "token_url"),
         ("github", {"userinfo_url": "https://git.example.org/api/v3/user"}, "userinfo_url"),
+        ("github", {**OWN_GITHUB, "authorize_url": f"https://git.example.org/{'x' * 320}/authorize"}, "authorize_url"),
+        ("github", {**OWN_GITHUB, "token_url": "https://elsewhere.example/token"}, "token_url"),
+        ("github", {**OWN_GITHUB, "userinfo_url": "https://elsewhere.example/user"}, "userinfo_url"),
     ],
     ids=lambda value: ascii(value)[:50],
 )

@@ -59,6 +59,19 @@ def test_an_unknown_provider_is_nothing(client: Client, provider: Provider) -> N
     assert client.post("/sign-in/openid", data={"csrf_token": token}).status_code == 404
 
 
+def test_setting_out_makes_no_endless_sessions(client: Client, provider: Provider) -> None:
+    token = client.token("/sign-in")
+    cookie = client.get_cookie("portal")
+    assert cookie is not None
+    for _ in range(100):
+        client.set_cookie("portal", cookie.value)
+        assert client.post("/sign-in/openid", data={"csrf_token": token}).status_code == 200
+    client.set_cookie("portal", cookie.value)
+    refused = client.post("/sign-in/openid", data={"csrf_token": token})
+    assert (refused.status_code, bool(refused.headers["Retry-After"])) == (429, True)
+    assert db.session.scalar(db.select(db.func.count()).select_from(ServerSession)) == 100
+
+
 def test_an_invited_contact_gets_the_identity(
     client: Client, provider: Provider, anna: Contact, openid: OpenIdTwin
 ) -> None:

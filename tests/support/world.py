@@ -208,7 +208,7 @@ def one_time_token(contact: Contact, purpose: str) -> str:
 def move_token(contact: Contact, email: str) -> str:
     """A live token of a link mailed to the new address of a contact."""
     contact_id, now, public_id, key = contact.id, clock.now(), new_public_id(), addresses.canonical(email)
-    bound = identity_links.moving(key, contact.email1_key)
+    bound = identity_links.moving(key, identity_links.moves_from(contact.email1_key, contact.epoch))
     with transaction():
         link = OneTimeLink(
             public_id=public_id,

@@ -56,8 +56,8 @@ def drop_move(contact_id: int, now: datetime) -> None:
     end_links(contact_id, now, links.CHANGE)
 
 
-def waiting_move(link_id: int, from_key: str, now: datetime) -> tuple[OneTimeLink, Contact]:
-    """The living link that this browser opened when the contact's address was `from_key`, and its contact.
+def waiting_move(link_id: int, stood: str, now: datetime) -> tuple[OneTimeLink, Contact]:
+    """The living link that this browser opened when the contact `stood` so (`links.moves_from`), and its contact.
 
     Raises NotFound when that changed since, Gone for a link that is over.
     """
@@ -66,18 +66,18 @@ def waiting_move(link_id: int, from_key: str, now: datetime) -> tuple[OneTimeLin
         raise Gone(_("This link was used already, or a newer one took its place."))
     if link.expires_at <= now:
         raise Gone(_("This link has expired."))
-    if (contact.email1_key or "") != from_key:
+    if links.moves_from(contact.email1_key, contact.epoch) != stood:
         raise NotFound
     return link, contact
 
 
-def move(link_id: int, from_key: str, ip: str | None, now: datetime) -> Contact:
+def move(link_id: int, stood: str, ip: str | None, now: datetime) -> Contact:
     """Make the address that the link was mailed to the contact's, once; the earlier address is told.
 
     Raises NotFound, Gone, or Conflict when another contact has the address confirmed.
     """
-    contacts.get(waiting_move(link_id, from_key, now)[1].id, lock=True)  # of two at once the second sees the first
-    link, contact = waiting_move(link_id, from_key, now)
+    contacts.get(waiting_move(link_id, stood, now)[1].id, lock=True)  # of two at once the second sees the first
+    link, contact = waiting_move(link_id, stood, now)
     before, email = contact.email1, link.email or ""
     contact_services.move_to(contact.id, email, Actor("contact", contact.id, contact.name, ip), now)
     end_links(contact.id, now)  # this one, and whatever was mailed to the earlier address

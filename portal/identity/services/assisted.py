@@ -8,9 +8,9 @@ from portal.contacts import queries as contacts
 from portal.contacts.models import Contact
 from portal.identity import links, queries
 from portal.identity.models import Credential
-from portal.identity.services.changing import end_links, mail_link, named, notify, set_password
+from portal.identity.services.changing import end_links, end_sessions, mail_link, named, notify, set_password
 from portal.journal.services import record
-from portal.kernel.db import db
+from portal.kernel.db import db, load
 from portal.kernel.errors import Conflict, Forbidden, NotFound
 from portal.passkeys.models import Passkey
 from portal.staff.permissions import Permission, StaffActor
@@ -66,8 +66,8 @@ def remove_password(contact_id: int, by: StaffActor, now: datetime) -> Contact:
     if held is None or held.password_hash is None:
         raise NotFound
     held.password_hash, held.password_set_at, held.failures, held.must_change = None, None, 0, False
-    contact.epoch += 1
-    end_links(contact_id, now, links.RESET, links.CHANGE)
+    end_sessions(contact, now)
+    end_links(contact_id, now, links.RESET)
     notify(contact_id, "password-removed", now)
     record("credential.password-removed", named(contact), by=by, now=now)
     return contact
@@ -75,12 +75,12 @@ def remove_password(contact_id: int, by: StaffActor, now: datetime) -> Contact:
 
 def remove_passkey(contact_id: int, passkey_id: int, by: StaffActor, now: datetime) -> Contact:
     """Take a passkey away, even where it is the last way to sign in; all sessions end. Raises NotFound."""
-    contact, found = contacts.get(contact_id, lock=True), db.session.get(Passkey, passkey_id)
+    contact, found = contacts.get(contact_id, lock=True), load(Passkey, passkey_id)
     if found is None or found.contact_id != contact_id:
         raise NotFound
     name = found.name
     db.session.delete(found)
-    contact.epoch += 1
+    end_sessions(contact, now)
     notify(contact_id, "passkey-removed", now, passkey=name)
     record("credential.passkey-removed", named(contact), by=by, now=now, text=name)
     return contact
@@ -100,7 +100,7 @@ def unlock(contact_id: int, by: StaffActor, now: datetime) -> Contact:
 def sign_out_everywhere(contact_id: int, by: StaffActor, now: datetime) -> Contact:
     """End all sessions of a contact, and forget the browsers they asked to be remembered."""
     contact = contacts.get(contact_id, lock=True)
-    contact.epoch += 1
+    end_sessions(contact, now)
     notify(contact_id, "signed-out", now)
     record("credential.signed-out", named(contact), by=by, now=now)
     return contact

@@ -10,11 +10,11 @@ from portal.contacts import queries as contacts
 from portal.contacts.models import Contact
 from portal.identity import queries
 from portal.identity.models import Credential, ExternalIdentity
-from portal.identity.services.changing import named, notify
+from portal.identity.services.changing import end_sessions, named, notify
 from portal.identity.services.local import create_sign_in
 from portal.journal.services import record
 from portal.kernel.actor import Actor
-from portal.kernel.db import db, execute_dml
+from portal.kernel.db import db, execute_dml, load
 from portal.kernel.errors import Conflict, Invalid, NotFound
 from portal.providers.models import Provider
 
@@ -82,14 +82,14 @@ def remove_identity(contact_id: int, identity_id: int, by: Actor, now: datetime)
     """Take an identity at a provider away, and end all sessions. Raises NotFound, or Conflict for a contact who would
     have no way to sign in left; staff may remove the last one, too."""
     contact = contacts.get(contact_id, lock=True)
-    found = db.session.get(ExternalIdentity, identity_id)
+    found = load(ExternalIdentity, identity_id)
     if found is None or found.contact_id != contact_id:
         raise NotFound
     caption = db.session.get_one(Provider, found.provider_id).caption
     db.session.delete(found)
     if by.kind == "contact":
         keep_a_way(contact_id)
-    contact.epoch += 1
+    end_sessions(contact, now)
     notify(contact_id, "identity-removed", now, provider=caption)
     detail = {"provider": caption}
     record("credential.identity-removed", named(contact), by=by, now=now, text=caption, detail=detail)

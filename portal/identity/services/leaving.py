@@ -6,7 +6,7 @@ from sqlalchemy import delete, update
 
 from portal.contacts import queries as contacts
 from portal.identity.models import RememberedBrowser
-from portal.identity.services.changing import named
+from portal.identity.services.changing import end_sessions, named
 from portal.journal.services import record
 from portal.kernel.actor import Actor
 from portal.kernel.db import execute_dml
@@ -43,7 +43,7 @@ def sign_out_elsewhere(contact_id: int, own: int | None, by: Actor, now: datetim
     """End all sessions of the contact and forget all remembered browsers but `own`; gives the contact's id and the
     epoch in which the session of whoever asked goes on."""
     contact = contacts.get(contact_id, lock=True)
-    contact.epoch += 1
+    end_sessions(contact, now)
     execute_dml(
         delete(RememberedBrowser).where(RememberedBrowser.contact_id == contact_id, RememberedBrowser.id != (own or 0))
     )

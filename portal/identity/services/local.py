@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.contacts import queries as contacts
@@ -31,10 +31,11 @@ def check_password(password: str, words: Iterable[str]) -> None:
         raise Invalid({"password": fault})
 
 
-def check_new(username: str, password: str, words: Iterable[str]) -> None:
-    """Refuse what a new sign-in may not have, before anything is hashed or written. Raises Invalid."""
+def check_new(username: str, password: str, words: Iterable[str], *, whose: int | None = None) -> None:
+    """Refuse what a new sign-in may not have, before anything is hashed or written; the contact `whose` may have the
+    username already, without a password. Raises Invalid."""
     faults = {}
-    if queries.taken(username):
+    if queries.taken(username, but=whose):
         faults["username"] = _taken()
     fault = weakness(password, minimum=site().minimum_password_length, words=[username, *words])
     if fault:
@@ -44,7 +45,11 @@ def check_new(username: str, password: str, words: Iterable[str]) -> None:
 
 
 def create_sign_in(contact: Contact, username: str, password_hash: str, ip: str | None, now: datetime) -> None:
-    """Give a contact who has none a username and a password. Raises Invalid when the username is taken."""
+    """Give a contact who has no password one, with a username in place of any that staff gave them.
+
+    Raises Invalid when the username is taken.
+    """
+    execute_dml(delete(Credential).where(Credential.contact_id == contact.id, Credential.password_hash.is_(None)))
     values = {
         "contact_id": contact.id,
         "username": username,

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from portal.contacts import queries as contacts
 from portal.contacts.models import Contact
 from portal.identity import queries
-from portal.identity.services.changing import named, notify
+from portal.identity.services.changing import end_sessions, named, notify
 from portal.journal.services import record
 from portal.kernel.actor import Actor
 from portal.kernel.errors import Conflict
@@ -44,16 +44,17 @@ def rename_own_passkey(contact_id: int, passkey_id: int, name: str, by: Actor, n
         record("credential.passkey-renamed", named(contact), by=by, now=now, detail=detail)
 
 
-def remove_own_passkey(contact_id: int, passkey_id: int, by: Actor, now: datetime) -> str:
-    """Take one's own passkey away; a mail says so. Gives its name. Raises NotFound, and Conflict for the last way to
-    sign in."""
+def remove_own_passkey(contact_id: int, passkey_id: int, by: Actor, now: datetime) -> tuple[str, tuple[int, int]]:
+    """Take one's own passkey away, and end all sessions; a mail says so. Gives its name, and the contact's id with the
+    epoch in which the session that asks goes on. Raises NotFound, and Conflict for the last way to sign in."""
     contact = contacts.get(contact_id, lock=True)  # of two who remove at once, the second sees what is left
     name = passkeys.remove(Owner(contact_id=contact_id), passkey_id)
     if not queries.ways(contact_id):
         raise Conflict(_("This is your last way to sign in. Set up another one first."))
     record("credential.passkey-removed", named(contact), by=by, now=now, text=name)
+    end_sessions(contact, now)
     notify(contact.id, "passkey-removed", now, passkey=name)
-    return name
+    return name, (contact.id, contact.epoch)
 
 
 def signed_in_by_passkey(answer: Answer, challenge: Challenge | None, ip: str | None, now: datetime) -> tuple[int, int]:

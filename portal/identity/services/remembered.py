@@ -10,7 +10,7 @@ from sqlalchemy import delete, or_
 from portal.contacts import queries as contacts
 from portal.identity import queries
 from portal.identity.models import RememberedBrowser
-from portal.identity.services.changing import named
+from portal.identity.services.changing import end_sessions, named
 from portal.journal.services import record
 from portal.kernel.actor import Actor
 from portal.kernel.db import db, execute_dml
@@ -111,6 +111,6 @@ def _copied(browser: RememberedBrowser, ip: str | None, now: datetime) -> None:
         return
     contact = contacts.get(contact_id)
     execute_dml(delete(RememberedBrowser).where(RememberedBrowser.contact_id == contact_id))
-    contact.epoch += 1
+    end_sessions(contact, now)
     text = _("An old cookie of “Stay signed in” was used: it was copied. All sessions of this contact ended.")
     record("sign-in.copied", named(contact), by=Actor("system", None, "", ip), now=now, text=text)

@@ -162,10 +162,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("totp_confirmed_at", UTCDateTime(), nullable=True))
         batch_op.add_column(sa.Column("totp_step", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("code_failures", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("linked_by_address", sa.Boolean(), server_default=sa.true(), nullable=False))
 
 
 def downgrade() -> None:
     with op.batch_alter_table("staff_member", schema=None) as batch_op:
+        batch_op.drop_column("linked_by_address")
         batch_op.drop_column("code_failures")
         batch_op.drop_column("totp_step")
         batch_op.drop_column("totp_confirmed_at")

@@ -144,8 +144,13 @@ def _addresses(preset: Preset, values: ProviderValues) -> list[tuple[str, str]]:
         return [("issuer", _issuer(preset, values.issuer))]
     found = [(name, _address(getattr(values, name), LONGEST_URL)) for name in ADDRESSES]
     own = [_host(getattr(values, name)) != _host(getattr(preset, name) or "") for name, bad in found if not bad]
-    if any(own) and not all(own):
-        found.append(("userinfo_url", _("All three addresses have to lead to the same provider.")))
+    home = _host(values.authorize_url)
+    apart = [one for one in ADDRESSES if _host(getattr(values, one)) not in (home, f"api.{home}")]
+    if any(own) and (apart or not all(own)):
+        words = _("All three addresses have to lead to the same provider.")
+        found.append((apart[0] if apart else "userinfo_url", words))
+    if len(values.issuer) > LONGEST_ISSUER:
+        found.append(("authorize_url", _("Please use at most %(most)s characters.", most=LONGEST_ISSUER)))
     return found
 
 

@@ -64,6 +64,8 @@ def enter(intent: Intent, new: NewPerson, give: Give, *, by: str, ip: str | None
         raise refused(REFUSES[standing], opened.invitation.id)
     if standing is Standing.REPLACE and opened.meant is not None:
         identity.replace_sign_in(opened.meant, ip, now)
+    if opened.meant is not None:
+        opened.meant.epoch += 1  # nothing that an earlier sign-in of theirs left behind goes on beside this one
     contact = opened.meant or _register(new, ip, now)
     if intent.proof == pending.CODE and contact.email1_verified_at is not None:
         # Whoever claims a record by the code alone has not shown that its address is theirs.

@@ -19,7 +19,7 @@ from portal.staff.services.changing import about, notify
 
 def sign_in_with(claims: Claims, now: datetime, ip: str | None) -> StaffMember | None:
     """Whose sign-in at the provider this is: a known identity; or, once, the active person whose address, entered by
-    an owner, the provider has proven, and who has no identity there. None for everybody else."""
+    an owner, the provider has proven, and who has no identity there, nor had one removed. None for everybody else."""
     found = queries.identity(claims.issuer, claims.subject)
     if found is not None:
         member = queries.get(found.staff_id, lock=True)
@@ -31,8 +31,8 @@ def sign_in_with(claims: Claims, now: datetime, ip: str | None) -> StaffMember |
     if known is None:
         return None
     member = queries.get(known.id, lock=True)
-    here = [one for one in queries.identities(member.id) if one.provider_id == claims.provider_id]
-    if not member.active or here or member.email_key != canonical(claims.email):
+    here = any(one.issuer == claims.issuer for one in queries.identities(member.id))
+    if not member.active or here or not member.linked_by_address or member.email_key != canonical(claims.email):
         return None
     _link(member, claims, member.actor(ip), now)
     return member
@@ -49,34 +49,37 @@ def link_identity(staff_id: int, claims: Claims, by: Actor, now: datetime) -> No
     _link(member, claims, by, now)
 
 
-def remove_identity(staff_id: int, identity_id: int, by: Actor, now: datetime) -> None:
-    """They can no longer sign in with it. Raises NotFound; Conflict where somebody would take their own last way."""
+def remove_identity(staff_id: int, identity_id: int, by: Actor, now: datetime) -> StaffMember:
+    """They can no longer sign in with it; all sessions end, whoever did it themselves renews theirs. Raises NotFound;
+    Conflict where somebody would take their own last way."""
     member = queries.get(staff_id, lock=True)
     found = next((one for one in queries.identities(member.id) if one.id == identity_id), None)
     if found is None:
         raise NotFound
-    _removing(member, by)
     provider = queries.provider_name(found.provider_id)
+    member.linked_by_address = False  # else the next sign-in there would put it back
     db.session.delete(found)
+    db.session.flush()
+    _took_away(member, by)
     record("staff.identity-removed", about(member), by=by, now=now, text=provider)
     notify(member.id, "identity-removed", now, name=provider)
+    return member
 
 
 def remove_passkey(staff_id: int, passkey_id: int, by: Actor, now: datetime) -> None:
     """They can no longer sign in with it. Raises NotFound; Conflict where somebody would take their own last way."""
     member = queries.get(staff_id, lock=True)
-    _removing(member, by)
     name = passkeys.remove(passkeys.Owner(staff_id=member.id), passkey_id)
+    _took_away(member, by)
     record("staff.passkey-removed", about(member), by=by, now=now, text=name)
     notify(member.id, "passkey-removed", now, name=name)
 
 
-def _removing(member: StaffMember, by: Actor) -> None:
-    """Nobody shuts themselves out; where an owner takes a way from somebody else, their open sessions end, too."""
-    if not (by.kind == "staff" and by.id == member.id):
-        member.epoch += 1
-    elif queries.ways_to_sign_in(member) < 2:
+def _took_away(member: StaffMember, by: Actor) -> None:
+    """Nobody shuts themselves out; and what was opened with the way that is gone must not stay open."""
+    if by.kind == "staff" and by.id == member.id and not queries.ways_to_sign_in(member):
         raise Conflict(_("This is your last way to sign in. Set up another one first."))
+    member.epoch += 1
 
 
 def _link(member: StaffMember, claims: Claims, by: Actor, now: datetime) -> None:

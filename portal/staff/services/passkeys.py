@@ -47,16 +47,17 @@ def rename_own_passkey(staff_id: int, passkey_id: int, name: str, by: Actor, now
         record("staff.passkey-renamed", about(member), by=by, now=now, detail=detail)
 
 
-def remove_own_passkey(staff_id: int, passkey_id: int, by: Actor, now: datetime) -> str:
-    """Take one's own passkey away; a mail says so. Gives its name. Raises NotFound, and Conflict for the last way to
-    sign in."""
+def remove_own_passkey(staff_id: int, passkey_id: int, by: Actor, now: datetime) -> tuple[str, tuple[int, int]]:
+    """Take one's own passkey away, and end all sessions; a mail says so. Gives its name, and id and epoch with which
+    the session that asks goes on. Raises NotFound, and Conflict for the last way to sign in."""
     member = queries.get(staff_id, lock=True)  # of two who remove at once, the second sees what is left
     name = passkeys.remove(Owner(staff_id=staff_id), passkey_id)
     if not queries.ways_to_sign_in(member):
         raise Conflict(_("This is your last way to sign in. Set up another one first."))
+    member.epoch += 1
     record("staff.passkey-removed", about(member), by=by, now=now, text=name)
     notify(member.id, "passkey-removed", now, name=name)
-    return name
+    return name, (member.id, member.epoch)
 
 
 def passkey_refused(refused: Refused, ip: str | None, now: datetime) -> None:
