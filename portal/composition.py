@@ -12,6 +12,7 @@ from portal.accounts import views as accounts_views
 from portal.contacts import panels as contact_panels
 from portal.contacts import views as contacts_views
 from portal.contacts.models import Contact
+from portal.email_templates import queries as template_queries
 from portal.identity import handlers as identity_handlers
 from portal.identity import messages as identity_messages
 from portal.identity import services as identity_services
@@ -27,6 +28,7 @@ from portal.journal import views as journal_views
 from portal.kernel.db import db
 from portal.mail import outbox
 from portal.mail import panels as mail_panels
+from portal.mail import texts as mail_texts
 from portal.mail import views as outbox_views
 from portal.mail.models import WAITING, Message
 from portal.providers import models as _providers  # noqa: F401  (a table that others point to)
@@ -106,6 +108,7 @@ def compose(app: Flask) -> None:
 
 def _background_work() -> None:
     """What prepares each kind of message, and what does each kind of job."""
+    mail_texts.sources[:] = [template_queries.in_force]
     outbox.prepares.update(
         {
             "invitation": invitation_messages.prepare_invitation,

@@ -14,6 +14,7 @@ from portal.mail.framing import Letter, frame
 from portal.mail.models import Message
 from portal.mail.placeholders import harmless
 from portal.mail.states import Written
+from portal.mail.texts import Inactive
 from portal.settings.queries import operator, ring, site
 
 
@@ -34,7 +35,10 @@ def write(message_id: int, now: datetime) -> Written:
 
     message = db.session.get_one(Message, message_id)
     prepared = outbox.prepares[message.kind](message, now)
-    rendered = templates.render(prepared.template, prepared.values, prepared.language)
+    try:
+        rendered = templates.render(prepared.template, prepared.values, prepared.language)
+    except Inactive as fault:
+        raise outbox.Cancelled(_("The e-mail template “%(name)s” is deactivated.", name=fault.name)) from fault
     name, sender = parseaddr(operator().mail_from)
     letter = Letter(
         message_id=outbox.message_id(message),
@@ -46,7 +50,7 @@ def write(message_id: int, now: datetime) -> Written:
         date=now,
         text=rendered.text,
         html=rendered.html,
-        language=prepared.language if prepared.language in templates.LANGUAGES else "en",
+        language=rendered.language,
     )
     data = frame(letter)
     body = Body(*rendered[:3], list(rendered.links), list(rendered.secrets), kept=operator().keeps_mail)
@@ -57,6 +61,7 @@ def write(message_id: int, now: datetime) -> Written:
         reply_to=letter.reply_to,
         sealed=ring().seal(json.dumps(body._asdict()), about=_seal(message_id)),
         data=data,
+        template_version_id=rendered.version_id,
     )
 
 

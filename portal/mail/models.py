@@ -20,6 +20,8 @@ class Message(Base):
     the encrypted JSON `{"subject", "html", "text", "links", "secrets", "kept"}` as it was delivered. `detail` holds
     what preparing needs, without secrets. `message_id` is the random part of the Message-ID. While a message is
     `sending`, `possible_duplicate` is set as soon as the server may get it; the answer decides.
+    `template_version_id`: the saved text it was written with, None for the shipped one. `bounced_at`: a server took it
+    and gave it back later.
     """
 
     __tablename__ = "message"
@@ -47,6 +49,8 @@ class Message(Base):
     body_sealed: Mapped[str | None] = mapped_column(Text)
     answer: Mapped[str] = mapped_column(String(500), default="")
     possible_duplicate: Mapped[bool] = mapped_column(default=False)
+    template_version_id: Mapped[int | None]
+    bounced_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("ix_message_due", "due_at", "id", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),

@@ -42,14 +42,16 @@ class Written:
     reply_to: str | None
     sealed: str
     data: bytes = field(repr=False)
+    template_version_id: int | None = None
 
-    def remembered(self) -> dict[str, str | None]:
+    def remembered(self) -> dict[str, str | int | None]:
         """The columns that say what was written to whom."""
         return {
             "to_address": self.to,
             "sender": self.shown_sender[:400],
             "reply_to": self.reply_to,
             "body_sealed": self.sealed,
+            "template_version_id": self.template_version_id,
         }
 
 

@@ -1,8 +1,7 @@
 """Turns a template and its values into subject, HTML and text. A template is data, never code."""
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import css_inline
@@ -10,10 +9,10 @@ from liquid import BoundTemplate, Environment, StrictUndefined
 from markupsafe import Markup
 
 from portal.mail.placeholders import filled, is_link
+from portal.mail.texts import FIRST_LANGUAGE, ROOT, Source, read, source
 from portal.settings.queries import operator
 
-ROOT = Path(__file__).parent.parent.parent / "templates" / "mail"
-LANGUAGES = ("en",)
+RIGHT_TO_LEFT = ("ar",)
 TAGS = (
     "if",
     "unless",
@@ -33,7 +32,6 @@ FILTERS = (
     *("escape", "default", "date", "upcase", "downcase", "capitalize", "strip", "truncate", "truncatewords", "size"),
     *("join", "first", "last", "plus", "minus", "url_encode", "newline_to_br", "strip_html"),
 )
-LONGEST_SOURCE = 50_000
 LONGEST_SUBJECT = 200
 
 
@@ -45,6 +43,8 @@ class Rendered(NamedTuple):
     text: str
     links: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    language: str = FIRST_LANGUAGE
+    version_id: int | None = None
 
 
 class _Limited(Environment):
@@ -73,24 +73,39 @@ class _Template(NamedTuple):
     text: BoundTemplate
 
 
-def render(name: str, values: Mapping[str, Any], language: str = "en") -> Rendered:
-    """The message that `name` makes of `values` (see `placeholders.KNOWN`).
+def render(key: str, values: Mapping[str, Any], language: str = FIRST_LANGUAGE) -> Rendered:
+    """The message that the template `key` makes of `values` (see `placeholders.KNOWN`), in `language` or the nearest
+    there is.
 
-    Raises ValueError or a Liquid error when it cannot be made.
+    Raises Inactive, and ValueError or a Liquid error when it cannot be made.
     """
-    template = _load(name, language if language in LANGUAGES else "en")
-    given = filled(name, dict(values), operator().base_url)
+    return made(source(key, language), values)
+
+
+def made(found: Source, values: Mapping[str, Any]) -> Rendered:
+    """The message that these texts make of `values`. Raises ValueError or a Liquid error."""
+    template = _compiled(found.subject, found.html, found.text)
+    given = filled(found.kind, dict(values), operator().base_url)
     content = Markup(template.html.render(**given))  # noqa: S704  (Liquid has escaped every value in it)
-    page = _layout(language if language in LANGUAGES else "en").render(
-        content=content, site_name=given["site_name"], subject=(subject := template.subject.render(**given).strip())
+    subject = template.subject.render(**given).strip()
+    turned = found.language in RIGHT_TO_LEFT
+    page = _layout().render(
+        content=content,
+        site_name=given["site_name"],
+        subject=subject,
+        language=found.language,
+        direction="rtl" if turned else "ltr",
+        start="right" if turned else "left",
     )
-    links = tuple(dict.fromkeys(str(value) for key, value in given.items() if is_link(key) and value))
+    links = tuple(dict.fromkeys(str(value) for name, value in given.items() if is_link(name) and value))
     return Rendered(
         subject=subject[:LONGEST_SUBJECT],
         html=_inliner.inline(page),
         text=_tidy(template.text.render(**given)),
         links=links,
         secrets=tuple(_tokens(links)) + ((str(given["code"]),) if given.get("code") else ()),
+        language=found.language,
+        version_id=found.version_id,
     )
 
 
@@ -105,23 +120,11 @@ def _tidy(text: str) -> str:
     return "\n".join(line for n, line in enumerate(lines) if line or lines[n - 1]) + "\n"
 
 
-@cache
-def _load(name: str, language: str) -> _Template:
-    folder = ROOT / language
-    return _Template(
-        _plain.from_string(_source(folder / f"{name}.subject.txt")),
-        _html.from_string(_source(folder / f"{name}.html")),
-        _plain.from_string(_source(folder / f"{name}.txt")),
-    )
+@lru_cache(maxsize=256)
+def _compiled(subject: str, html: str, text: str) -> _Template:
+    return _Template(_plain.from_string(subject), _html.from_string(html), _plain.from_string(text))
 
 
 @cache
-def _layout(language: str) -> BoundTemplate:
-    return _html.from_string(_source(ROOT / language / "layout.html"))
-
-
-def _source(path: Path) -> str:
-    source = path.read_text(encoding="utf-8")
-    if len(source) > LONGEST_SOURCE:
-        raise ValueError(f"{path.name} is too long")
-    return source
+def _layout() -> BoundTemplate:
+    return _html.from_string(read(ROOT / "layout.html"))

@@ -15,6 +15,7 @@ class StaffMember(Base):
     `epoch` counts up whenever all their sessions must end. Without a password hash they cannot sign in by password.
     `failures` counts wrong passwords in a row. `totp_sealed` is the secret of their authenticator app, bound to
     `totp:<id>`; it counts once `totp_confirmed_at` is set. `totp_step` is the last time step used: no code works twice.
+    `notices`: how they hear of redemptions, declines and requests of their invitations: at_once, daily or none.
     """
 
     __tablename__ = "staff_member"
@@ -34,6 +35,7 @@ class StaffMember(Base):
     totp_sealed: Mapped[str | None] = mapped_column(String(300))
     totp_confirmed_at: Mapped[datetime | None]
     totp_step: Mapped[int] = mapped_column(default=0, server_default="0")
+    notices: Mapped[str] = mapped_column(String(10), default="at_once", server_default="at_once")
 
     is_authenticated = True
     is_anonymous = False

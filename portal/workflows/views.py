@@ -26,10 +26,10 @@ def run_again(run_id: int) -> Response:
     return see_other(back, _("The workflow runs again; its result will show on the timeline."))
 
 
-def _page_of(contact_id: int, invitation_id: int | None) -> str:
+def _page_of(contact_id: int | None, invitation_id: int | None) -> str:
     """Where the button was: on the invitation's page or the contact's."""
-    contact = url_for("contacts.record", contact_id=contact_id)
+    contact = url_for("contacts.record", contact_id=contact_id) if contact_id else ""
     if invitation_id is None:
         return contact
     invitation = url_for("invitations.record", invitation_id=invitation_id)
-    return invitation if (request.referrer or "").endswith(invitation) else contact
+    return invitation if not contact or (request.referrer or "").endswith(invitation) else contact
