@@ -196,8 +196,9 @@ def _ship(now: datetime) -> None:
 
 
 def downgrade() -> None:
-    op.execute("DELETE FROM workflow WHERE key = 'send-invitation'")
+    op.execute("DELETE FROM workflow_run_step")
     op.execute("DELETE FROM workflow_run WHERE contact_id IS NULL")
+    op.execute("DELETE FROM workflow WHERE key = 'send-invitation'")
     with op.batch_alter_table("workflow_run", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_workflow_run_created_by_staff_member"), type_="foreignkey")
         batch_op.alter_column("contact_id", existing_type=sa.INTEGER(), nullable=False)
