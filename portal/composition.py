@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 
 from portal.accounts import views as accounts_views
 from portal.contacts import panels as contact_panels
+from portal.contacts import services as contact_services
 from portal.contacts import views as contacts_views
 from portal.contacts.models import Contact
 from portal.email_templates import queries as template_queries
@@ -48,6 +49,7 @@ from portal.workflows import handlers as workflow_handlers
 from portal.workflows import messages as workflow_messages
 from portal.workflows import panels as workflow_panels
 from portal.workflows import services as workflow_services
+from portal.workflows import steps as step_types
 from portal.workflows import views as workflows_views
 
 BLUEPRINTS = (
@@ -100,6 +102,9 @@ def compose(app: Flask) -> None:
     app.extensions["hand_over"] = invitation_services.hand_over
     add_panel(places, "profile", redemption_panels.accepted)
     _background_work()
+    contact_services.created[:] = [_contact_created]
+    step_types.known.invitations = invitation_services.InWorkflows()
+    app.extensions["chores"] = [invitation_services.start_expired]
     journal_queries.adds_actions[:] = [workflow_panels.timeline_actions]
     app.extensions["health"] = health_checks.CHECKS
     app.extensions["first_steps"] = [_first_role, _first_contact, _first_invitation]
@@ -112,7 +117,8 @@ def _background_work() -> None:
     outbox.prepares.update(
         {
             "invitation": invitation_messages.prepare_invitation,
-            "welcome": workflow_messages.prepare_welcome,
+            "workflow": workflow_messages.prepare,
+            "welcome": workflow_messages.prepare,  # as they were called before
             "reset-password": identity_messages.prepare_reset,
             "confirm-email": identity_messages.prepare_confirmation,
             "password-changed": identity_messages.prepare_notice,
@@ -120,7 +126,15 @@ def _background_work() -> None:
         }
     )
     handles(workflow_services.JOB, failed=workflow_handlers.failed)(workflow_handlers.run)
+    outside = workflow_handlers.call_outside
+    handles(workflow_services.OUTSIDE_JOB, failed=workflow_handlers.failed, outside=outside)(
+        workflow_handlers.run_outside
+    )
     handles(identity_services.RESET_JOB)(identity_handlers.reset)
+
+
+def _contact_created(contact_id: int, now: datetime) -> None:
+    workflow_services.trigger("contact_created", contact_id=contact_id, now=now)
 
 
 def _first_role() -> Planned:

@@ -1,5 +1,6 @@
 """The settings an operator gives, read once at the start; anything wrong is told in one line per fault."""
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from portal.kernel.egress import Network
 from portal.kernel.secrets_ import KeyRing, new_ring, new_secret, parse_ring, write_ring
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -23,6 +25,7 @@ NAMES = (
     "PORTAL_MAIL_FROM",
     "PORTAL_TIMEZONE",
     "PORTAL_TRUSTED_PROXIES",
+    "PORTAL_WEBHOOK_NETWORKS",
     "PORTAL_INSTANCE",
 )
 
@@ -50,6 +53,8 @@ class Settings:
     mail_from: str
     timezone: str
     trusted_proxies: int
+    webhook_networks: tuple[Network, ...] = ()
+    """Networks that webhooks may call beside the public internet."""
 
     @property
     def https(self) -> bool:
@@ -89,6 +94,7 @@ def load(environment: Mapping[str, str] | None = None, *, make_secrets: bool = F
         mail_from=_mail_from(given.get("PORTAL_MAIL_FROM", "Portal <portal@localhost>"), faults),
         timezone=_timezone(given.get("PORTAL_TIMEZONE", "UTC"), faults),
         trusted_proxies=_hops(given.get("PORTAL_TRUSTED_PROXIES", "0"), faults),
+        webhook_networks=_networks(given.get("PORTAL_WEBHOOK_NETWORKS", ""), faults),
     )
     if faults:
         raise BadSettings(faults)
@@ -213,3 +219,11 @@ def _hops(value: str, faults: list[str]) -> int:
         faults.append("PORTAL_TRUSTED_PROXIES: must be the number of proxies in front, 0 to 10")
         return 0
     return int(value)
+
+
+def _networks(value: str, faults: list[str]) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        faults.append("PORTAL_WEBHOOK_NETWORKS: must be networks such as 10.0.0.0/8, separated by commas")
+        return ()

@@ -31,7 +31,7 @@ def prepare_invitation(message: Message, now: datetime) -> Prepared:
     settings = site()
     return Prepared(
         to=contact.email1 or "",
-        template="invitation",
+        template=str(message.detail.get("template", "invitation")),
         values={
             "site_name": settings.name,
             "inviter_name": sender,

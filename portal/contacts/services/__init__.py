@@ -1,8 +1,16 @@
 """What can be done to contacts."""
 
-from portal.contacts.services.editing import create, register, update
-from portal.contacts.services.standing import activate, add_roles, assign_account, deactivate, verify_email
-from portal.contacts.services.values import LANGUAGES, ContactValues, SameAddress, labels
+from portal.contacts.services.editing import create, created, register, update
+from portal.contacts.services.standing import (
+    activate,
+    add_roles,
+    assign_account,
+    deactivate,
+    remove_roles,
+    set_field,
+    verify_email,
+)
+from portal.contacts.services.values import LANGUAGES, ContactValues, SameAddress, check, labels, with_value
 
 __all__ = [
     "LANGUAGES",
@@ -11,10 +19,15 @@ __all__ = [
     "activate",
     "add_roles",
     "assign_account",
+    "check",
     "create",
+    "created",
     "deactivate",
     "labels",
     "register",
+    "remove_roles",
+    "set_field",
     "update",
     "verify_email",
+    "with_value",
 ]

@@ -9,6 +9,8 @@ from portal.invitations.services.codes import copy_link as copy_link
 from portal.invitations.services.codes import find_by_code as find_by_code
 from portal.invitations.services.codes import sees_code as sees_code
 from portal.invitations.services.codes import show_code as show_code
+from portal.invitations.services.in_workflows import InWorkflows as InWorkflows
+from portal.invitations.services.in_workflows import start_expired as start_expired
 from portal.invitations.services.life import activate as activate
 from portal.invitations.services.life import deactivate as deactivate
 from portal.invitations.services.life import delete as delete

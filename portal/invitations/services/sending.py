@@ -24,6 +24,8 @@ from portal.mail import outbox
 from portal.roles.models import WebRole
 from portal.staff.models import StaffMember
 from portal.staff.permissions import Permission, StaffActor
+from portal.workflows import services as workflows
+from portal.workflows.services import Sending
 
 MOST = 3
 MOST_NAMED = 10
@@ -43,6 +45,7 @@ class Plan:
     """What sending would do. `refused` says why it cannot be sent at all; `forbidden` that this person may not."""
 
     invitation: Invitation
+    how: Sending = field(default_factory=Sending)
     refused: str = ""
     forbidden: bool = False
     recipients: list[Contact] = field(default_factory=list)
@@ -68,12 +71,12 @@ def new_send_key() -> str:
     return new_secret()[:22]
 
 
-def plan(invitation: Invitation, by: StaffActor, now: datetime) -> Plan:
-    """What sending this invitation would do."""
+def plan(invitation: Invitation, by: StaffActor | None, now: datetime) -> Plan:
+    """What sending this invitation would do. Without `by` a workflow sends, and the rights of its owner decide."""
     return plans([invitation], by, now)[0]
 
 
-def plans(invitations: Sequence[Invitation], by: StaffActor, now: datetime) -> list[Plan]:
+def plans(invitations: Sequence[Invitation], by: StaffActor | None, now: datetime) -> list[Plan]:
     """What sending each of these would do; the same few statements for any number of them."""
     ids = [invitation.id for invitation in invitations]
     roles: dict[int, list[WebRole]] = defaultdict(list)
@@ -85,9 +88,10 @@ def plans(invitations: Sequence[Invitation], by: StaffActor, now: datetime) -> l
     owners = outgoing.owners_of(invitations)
     redeemed = outgoing.redeemed_of(ids)
     recent = outgoing.recent_messages(ids, now - WINDOW)
+    how = workflows.sending()
     made = []
     for invitation in invitations:
-        one = Plan(invitation)
+        one = Plan(invitation, how)
         _refuse(one, owners[invitation.owner_id], roles[invitation.id], by, now)
         for contact in invited[invitation.id]:
             key = (invitation.id, contact.id)
@@ -130,6 +134,7 @@ def carry_out(intended: Plan, *, key: str, by: StaffActor, now: datetime) -> Sen
             about=(queries.KIND, invitation.id),
             dedupe_key=f"{outgoing.dedupe_prefix(invitation.id)}{contact.id}:{key}",
             created_by=by.id,
+            detail={"template": intended.how.template},
         )
     if intended.recipients:
         invitation.sent_at = invitation.sent_at or now
@@ -144,6 +149,7 @@ def carry_out(intended: Plan, *, key: str, by: StaffActor, now: datetime) -> Sen
             detail={"messages": len(intended.recipients), "skipped": len(intended.skipped)},
         )
         db.session.flush()
+        workflows.go_on_after_sending(intended.how, invitation.id, by.id, now)
     return Sent(len(intended.recipients), intended.skipped)
 
 
@@ -154,10 +160,12 @@ def too_fast(free_again: datetime, now: datetime) -> TooFast:
     return TooFast(message, seconds)
 
 
-def _refuse(one: Plan, owner: StaffMember, roles: list[WebRole], by: StaffActor, now: datetime) -> None:
+def _refuse(one: Plan, owner: StaffMember, roles: list[WebRole], by: StaffActor | None, now: datetime) -> None:
     reason = dead(one.invitation, now)
     if reason is not None:
         one.refused = _why_dead(reason)
+    elif by is not None and one.how.refused:
+        one.refused = one.how.refused
     elif not owner.active or not owner.may(Permission.SEND):
         one.refused = _("Its owner, %(name)s, may no longer send. Choose another owner first.", name=owner.name)
     elif which := beyond(owner.role, roles):
@@ -166,7 +174,7 @@ def _refuse(one: Plan, owner: StaffMember, roles: list[WebRole], by: StaffActor,
             name=owner.name,
             role=which,
         )
-    elif which := beyond(by.role, roles):
+    elif by is not None and (which := beyond(by.role, roles)):
         one.refused = _("You may not give the web role %(name)s.", name=which)
         one.forbidden = True
 
