@@ -108,7 +108,11 @@ def _may_be_asked(number: str, allowed: Sequence[Network]) -> bool:
     if _within(number, allowed):
         return True
     address = _plain(number)
-    return address.is_global and not address.is_multicast
+    return address.is_global and not (address.is_multicast or address.is_reserved or _is_site_local(address))
+
+
+def _is_site_local(address: Address) -> bool:
+    return isinstance(address, ipaddress.IPv6Address) and address.is_site_local
 
 
 def _within(number: str, allowed: Sequence[Network]) -> bool:

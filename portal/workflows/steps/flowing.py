@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from portal.workflows import queries
-from portal.workflows.steps.base import (
+from portal.workflows.steps.kinds import (
     CHOICE,
     CONTACT,
     INVITATION,

@@ -9,7 +9,7 @@ import structlog
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from portal.workflows.steps.base import CHOICE, LINES, Choices, Context, Field, Outcome, StepFailed, StepType, Values
+from portal.workflows.steps.kinds import CHOICE, LINES, Choices, Context, Field, Outcome, StepFailed, StepType, Values
 
 log = structlog.get_logger("workflows")
 GROUP = "portal.workflow_steps"

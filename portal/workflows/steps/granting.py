@@ -10,7 +10,7 @@ from portal.kernel.actor import SYSTEM
 from portal.kernel.errors import Forbidden, Invalid
 from portal.roles import queries as roles
 from portal.roles import services as role_services
-from portal.workflows.steps.base import (
+from portal.workflows.steps.kinds import (
     ACCOUNT,
     CHOICE,
     CONTACT,

@@ -5,7 +5,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.email_templates import queries as templates
 from portal.mail import outbox
-from portal.workflows.steps.base import (
+from portal.workflows.steps.kinds import (
     CHOICE,
     CONTACT,
     INVITATION,

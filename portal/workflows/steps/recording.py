@@ -8,7 +8,7 @@ from portal.contacts.services import ContactValues, with_value
 from portal.journal.services import record
 from portal.kernel.actor import SYSTEM
 from portal.kernel.errors import Invalid
-from portal.workflows.steps.base import (
+from portal.workflows.steps.kinds import (
     CHOICE,
     CONTACT,
     LINES,

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.kernel import egress
 from portal.settings.queries import operator, ring
-from portal.workflows.steps.base import SECRET, Context, Field, Outcome, StepFailed, StepType, Values
+from portal.workflows.steps.kinds import SECRET, Context, Field, Outcome, StepFailed, StepType, Values
 
 SEALED_ABOUT = "workflow-webhook"
 SHORTEST_SECRET = 16
