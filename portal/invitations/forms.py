@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired
 
 from portal.accounts import queries as accounts
 from portal.contacts import queries as contacts
+from portal.contacts.services import languages
 from portal.invitations.models import ANYONE, GROUP, INVITED, SINGLE
 from portal.invitations.queries.values import InvitationValues
 from portal.kernel.codes import LONGEST_TYPED
@@ -20,10 +21,10 @@ from portal.roles import queries as roles
 from portal.roles.models import WebRole
 from portal.staff import queries as staff
 from portal.staff.permissions import Permission, StaffActor, may_grant
-from portal.web.forms import Form, Line, Picker, Version, WholeNumber, choices, clean
+from portal.web.forms import Form, Line, Lines, Picker, Version, WholeNumber, choices, clean
 from portal.workflows import queries as workflows
 
-LONGEST_NAME = 200
+LONGEST_NAME, LONGEST_MESSAGE = 200, 2000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -108,11 +109,15 @@ class InvitationForm(Form):
         validate_choice=False,
     )
 
+    language = SelectField(_l("Language"), validate_choice=False, default="")
+    message = Lines(_l("Personal message"), most=LONGEST_MESSAGE)
+
     def offer(self, by: StaffActor, given: Sequence[WebRole] = ()) -> None:
         """Fill in what can be chosen. `given` are the web roles the record gives already: one that this person may
         not give stays visible, so that nobody takes it away without noticing."""
         self.contacts.search_url = self.inviter.search_url = url_for("contacts.options")
         self.account.search_url = url_for("accounts.options")
+        self.language.choices = choices([("", _("That of each contact")), *languages().items()])
         self.owner.choices = choices((str(m.id), m.name) for m in staff.active_with(Permission.SEND))
         activated = [w for w in workflows.activated() if w.primary_entity == "contact"]
         self.workflow.choices = choices([("", _("None")), *((str(w.id), w.name) for w in activated)])
@@ -147,6 +152,8 @@ class InvitationForm(Form):
             web_role_ids=tuple(self.web_roles.data or ()),
             max_redemptions=self.max_redemptions.data,
             redeemable_by=self.redeemable_by.data or "",
+            language=self.language.data or "",
+            message=self.message.data,
         )
 
 
@@ -154,6 +161,28 @@ class EditInvitationForm(InvitationForm):
     """An invitation that exists."""
 
     version = Version()
+
+
+class ExtendForm(Form):
+    """Another last day."""
+
+    expires_on = Day(_l("Expires on"))
+
+
+class CodeForm(Form):
+    """Another code."""
+
+    code = Line(_l("New invitation code"), most=LONGEST_TYPED)
+
+
+class RecipientForm(Form):
+    """Another contact to invite."""
+
+    contact = Picker(_l("Invite instead"), offer=contacts.by_ids, search=contacts.options, needed=True)
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.contact.search_url = url_for("contacts.options")
 
 
 class FindForm(Form):
@@ -177,5 +206,7 @@ def prefilled(values: InvitationValues, **more: Any) -> dict[str, Any]:
         "web_roles": list(values.web_role_ids),
         "max_redemptions": values.max_redemptions,
         "redeemable_by": values.redeemable_by,
+        "language": values.language,
+        "message": values.message,
         **more,
     }

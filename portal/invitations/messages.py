@@ -45,10 +45,11 @@ def prepare_invitation(message: Message, now: datetime) -> Prepared:
             "expires_text": expires_text(invitation, settings.zone),
             "account_name": accounts.names([invitation.account_id]).get(invitation.account_id or 0, ""),
             "role_names": [role.name for role in queries.roles(invitation.id)],
+            "personal_message": invitation.message,
         },
         sender_name=sender,
         reply_to=(inviter.email1 if inviter else None) or owner.email,
-        language=contact.language,
+        language=invitation.language or contact.language,
     )
 
 

@@ -2,17 +2,20 @@
 
 import re
 from contextlib import suppress
+from textwrap import wrap
 from typing import Any
 
 from portal.kernel import addresses
 
 LONGEST_VALUE = 200
+LONGEST_TEXT, LONG = 2000, ("personal_message", "words")
+"""Placeholders that hold several lines of text."""
 
 KNOWN: dict[str, tuple[str, ...]] = {
     # inviter_name: who invites; code: in groups; expires_text: the last day with the zone, nothing for no end.
     "invitation": (
         "site_name", "inviter_name", "owner_name", "contact_name", "contact_first_name", "invitation_name",
-        "link", "code", "redeem_url", "expires_text", "account_name", "role_names",
+        "link", "code", "redeem_url", "expires_text", "account_name", "role_names", "personal_message",
     ),
     "welcome": ("site_name", "name", "link"),
     "reset-password": ("site_name", "name", "link", "minutes"),
@@ -54,7 +57,14 @@ def _value(name: str, value: Any, base_url: str) -> Any:
         return [_value(name, item, base_url) for item in value]
     if name == "site_name" or isinstance(value, int):
         return value
+    if name in LONG:
+        return "\n".join(harmless(line) for line in _wrapped(str(value)[:LONGEST_TEXT]))
     return harmless(str(value))
+
+
+def _wrapped(text: str) -> list[str]:
+    """The lines of a text, none longer than a value may be."""
+    return [part for line in text.splitlines() for part in (wrap(line, LONGEST_VALUE) or [""])]
 
 
 def harmless(typed: str) -> str:

@@ -10,7 +10,7 @@ from portal.contacts.services.standing import (
     set_field,
     verify_email,
 )
-from portal.contacts.services.values import LANGUAGES, ContactValues, SameAddress, check, labels, with_value
+from portal.contacts.services.values import LANGUAGES, ContactValues, SameAddress, check, labels, languages, with_value
 
 __all__ = [
     "LANGUAGES",
@@ -24,6 +24,7 @@ __all__ = [
     "created",
     "deactivate",
     "labels",
+    "languages",
     "register",
     "remove_roles",
     "set_field",

@@ -34,6 +34,12 @@ def labels() -> dict[str, str]:
     }
 
 
+def languages() -> dict[str, str]:
+    """The languages that mail and pages may be in, by code."""
+    names = (_("English"), _("German"), _("French"), _("Spanish"), _("Arabic"))
+    return dict(zip(LANGUAGES, names, strict=True))
+
+
 @dataclass(frozen=True)
 class ContactValues:
     """What a contact's form holds. `create_anyway` accepts an address that another contact has already."""

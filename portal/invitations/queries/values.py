@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 from portal.accounts import queries as accounts
 from portal.contacts import queries as contacts
+from portal.contacts.services import languages
 from portal.invitations import queries
 from portal.invitations.models import ANYONE, GROUP, INVITED, Invitation
 from portal.kernel.db import load
@@ -37,6 +38,9 @@ class InvitationValues:
     web_role_ids: tuple[int, ...] = ()
     max_redemptions: int | None = None
     redeemable_by: str = ""
+    language: str = ""
+    """Blank: that of each contact."""
+    message: str = ""
 
     @property
     def who_redeems(self) -> str:
@@ -59,6 +63,8 @@ def stored(invitation: Invitation, given: Sequence[WebRole] | None = None) -> In
         web_role_ids=tuple(role.id for role in given),
         max_redemptions=invitation.max_redemptions if invitation.type == GROUP else None,
         redeemable_by=invitation.redeemable_by,
+        language=invitation.language or "",
+        message=invitation.message,
     )
 
 
@@ -76,6 +82,8 @@ def in_words(values: InvitationValues) -> dict[str, str]:
         "web_roles": ", ".join(role.name for role in roles.by_ids(values.web_role_ids)),
         "max_redemptions": str(values.max_redemptions or "") if values.type == GROUP else "",
         "redeemable_by": who_name(values.who_redeems, values.type),
+        "language": languages().get(values.language, ""),
+        "message": values.message,
     }
 
 
@@ -94,6 +102,8 @@ def labels() -> dict[str, str]:
         "web_roles": _("Assign to web roles"),
         "max_redemptions": _("Maximum redemptions"),
         "redeemable_by": _("Redeemable by"),
+        "language": _("Language"),
+        "message": _("Personal message"),
     }
 
 

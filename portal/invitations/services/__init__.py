@@ -4,7 +4,12 @@ from portal.invitations.queries.values import InvitationValues as InvitationValu
 from portal.invitations.services.bulk import Outcome as Outcome
 from portal.invitations.services.bulk import activate_many as activate_many
 from portal.invitations.services.bulk import deactivate_many as deactivate_many
+from portal.invitations.services.bulk import extend_many as extend_many
 from portal.invitations.services.bulk import send_many as send_many
+from portal.invitations.services.changing import change_recipient as change_recipient
+from portal.invitations.services.changing import extend as extend
+from portal.invitations.services.changing import new_code as new_code
+from portal.invitations.services.checking import beyond as beyond
 from portal.invitations.services.codes import copy_link as copy_link
 from portal.invitations.services.codes import find_by_code as find_by_code
 from portal.invitations.services.codes import sees_code as sees_code
@@ -18,9 +23,13 @@ from portal.invitations.services.life import hand_over as hand_over
 from portal.invitations.services.life import open_of as open_of
 from portal.invitations.services.saving import create as create
 from portal.invitations.services.saving import update as update
+from portal.invitations.services.saving import usual_end as usual_end
 from portal.invitations.services.sending import Plan as Plan
 from portal.invitations.services.sending import Sent as Sent
 from portal.invitations.services.sending import new_send_key as new_send_key
 from portal.invitations.services.sending import plan as plan
 from portal.invitations.services.sending import plans as plans
 from portal.invitations.services.sending import send as send
+from portal.invitations.services.undoing import Undoing as Undoing
+from portal.invitations.services.undoing import undo as undo
+from portal.invitations.services.undoing import undoing as undoing

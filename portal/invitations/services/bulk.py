@@ -1,12 +1,12 @@
 """The same act on the ticked invitations of a page."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from portal.invitations import queries
 from portal.invitations.queries import outgoing
-from portal.invitations.services import life, sending
+from portal.invitations.services import changing, life, sending
 from portal.staff.permissions import StaffActor
 
 
@@ -50,6 +50,12 @@ def deactivate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcom
 def activate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcome:
     """Activate those of these that are inactive."""
     return _outcome([life.activate(invitation.id, by, now) for invitation in queries.by_ids(ids, lock=True)])
+
+
+def extend_many(ids: Sequence[int], day: date | None, by: StaffActor, now: datetime) -> Outcome:
+    """Give those of these that are not completed another last day. Raises Invalid for a day that is over."""
+    open_ones = [one for one in queries.by_ids(ids, lock=True) if one.completed_at is None]
+    return _outcome([changing.extend(invitation.id, day, by, now) for invitation in open_ones])
 
 
 def _outcome(changed: list[bool]) -> Outcome:

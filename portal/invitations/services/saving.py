@@ -1,7 +1,7 @@
 """Creating and changing an invitation."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask_babel import gettext as _
@@ -85,6 +85,13 @@ def update(invitation_id: int, values: InvitationValues, version: int, by: Staff
     return invitation
 
 
+def usual_end(now: datetime) -> date | None:
+    """The day that the site's default expiry makes of today; None for never."""
+    settings = site()
+    days = settings.default_expiry_days
+    return clock.local_day(now, settings.zone) + timedelta(days=days) if days else None
+
+
 def about(invitation: Invitation) -> Record:
     """The invitation as the journal names it."""
     return Record("invitation", invitation.id, invitation.name)
@@ -107,6 +114,8 @@ def _columns(values: InvitationValues) -> dict[str, object]:
         "workflow_id": values.workflow_id,
         "redeemable_by": values.who_redeems,
         "max_redemptions": 1 if values.type == SINGLE else values.max_redemptions,
+        "language": values.language or None,
+        "message": values.message,
     }
 
 
@@ -194,4 +203,6 @@ def _facts(values: InvitationValues) -> dict[str, object]:
         "web_roles": set(values.web_role_ids),
         "max_redemptions": columns["max_redemptions"] if values.type == GROUP else None,
         "redeemable_by": columns["redeemable_by"],
+        "language": values.language,
+        "message": values.message,
     }

@@ -9,19 +9,27 @@ from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
 from portal.invitations import queries, services
+from portal.invitations.forms import ExtendForm
 from portal.invitations.queries import lists
 from portal.invitations.status import status_of
 from portal.invitations.views.blueprint import bp
 from portal.invitations.views.send import posted_key
 from portal.kernel import clock
 from portal.kernel.db import transaction
+from portal.kernel.errors import Invalid
+from portal.settings.queries import site
 from portal.staff.guard import actor
 from portal.staff.permissions import Permission
 from portal.web.guard import may, needs
 from portal.web.htmx import render, see_other
 
 MOST = 200
-NEEDS = {"send": Permission.SEND, "deactivate": Permission.CREATE, "activate": Permission.CREATE}
+NEEDS = {
+    "send": Permission.SEND,
+    "extend": Permission.CREATE,
+    "deactivate": Permission.CREATE,
+    "activate": Permission.CREATE,
+}
 
 
 @bp.post("/bulk")
@@ -39,7 +47,9 @@ def bulk() -> Response:
     if len(ids) > MOST:
         return _refused(_("Tick at most %(most)s invitations at once.", most=MOST))
     if request.form.get("confirm") != "1":
-        return _dialog(action, ids)
+        return _extend_dialog(ids) if action == "extend" else _dialog(action, ids)
+    if action == "extend":
+        return _extend(ids)
     with transaction():
         outcome = _deeds()[action](ids)
     toast, category = _told(action, outcome)
@@ -76,6 +86,39 @@ def _dialog(action: str, ids: list[int]) -> Response:
         messages=sum(len(plan.recipients) for plan in plans if not plan.refused),
         send_key=services.new_send_key(),
         view=_view(),
+    )
+
+
+def _extend(ids: list[int]) -> Response:
+    form = ExtendForm()
+    if form.validate():
+        try:
+            with transaction():
+                outcome = services.extend_many(ids, form.expires_on.data, actor(), clock.now())
+        except Invalid as refused:
+            form.show(refused)
+        else:
+            if not outcome.done:
+                return see_other(_back(), _("Nothing had to be changed."), "info")
+            toast = ngettext("%(num)s invitation extended.", "%(num)s invitations extended.", outcome.done)
+            return see_other(_back(), toast)
+    return _extend_dialog(ids, form, form.refusal())
+
+
+def _extend_dialog(ids: list[int], form: ExtendForm | None = None, status: int = 200) -> Response:
+    invitations = queries.by_ids(ids)
+    changed = [one for one in invitations if one.completed_at is None]
+    return render(
+        "invitations/bulk_extend.html",
+        status=status,
+        form=form or ExtendForm(formdata=None, data={"expires_on": services.usual_end(clock.now())}),
+        action="extend",
+        changed=changed,
+        unchanged=[one for one in invitations if one not in changed],
+        statuses={invitation.id: status_of(invitation) for invitation in invitations},
+        send_key="",
+        view=_view(),
+        zone=site().timezone,
     )
 
 

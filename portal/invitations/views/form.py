@@ -85,14 +85,11 @@ def edit(invitation_id: int) -> Response:
 def _start() -> InvitationValues:
     """What a new form holds: the person as owner, the site's usual expiry, and the contact it was begun from."""
     contact = contacts.find(request.args.get("contact", 0, type=int))
-    settings = site()
-    days = settings.default_expiry_days
-    today = clock.local_day(clock.now(), settings.zone)
     return InvitationValues(
         name=contact.name[: wording.LONGEST_NAME] if contact else "",
         type=SINGLE,
         owner_id=current_staff().id,
-        expires_on=today + timedelta(days=days) if days else None,
+        expires_on=services.usual_end(clock.now()),
         contact_ids=(contact.id,) if contact else (),
     )
 
@@ -146,12 +143,12 @@ def _form(
         invitation=invitation,
         differences=differences,
         fixed_type=invitation is not None and invitation.used > 0,
-        presets=_presets(now),
+        presets=presets(now),
         zone=site().timezone,
     )
 
 
-def _presets(now: datetime) -> list[tuple[str, str, str]]:
+def presets(now: datetime) -> list[tuple[str, str, str]]:
     """(label, the day as the field holds it, the day in words) of each expiry preset."""
     today = clock.local_day(now, site().zone)
     dated = [(ngettext("%(num)s day", "%(num)s days", days), today + timedelta(days=days)) for days in PRESETS]

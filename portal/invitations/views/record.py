@@ -1,7 +1,9 @@
 """The page of one invitation."""
 
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from portal.contacts.services import languages
 from portal.invitations import queries, services
 from portal.invitations.models import GROUP
 from portal.invitations.queries import values as wording
@@ -34,6 +36,7 @@ def record(invitation_id: int) -> Response:
         related=queries.related(invitation),
         type_name=wording.type_name(invitation.type),
         who_redeems=wording.who_name(invitation.redeemable_by, invitation.type),
+        language_name=languages().get(invitation.language or "", _("That of each contact")),
         is_group=invitation.type == GROUP,
         deletable=not invitation.used and not redemptions,
         roles=roles,
