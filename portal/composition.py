@@ -13,12 +13,17 @@ from portal.contacts import panels as contact_panels
 from portal.contacts import services as contact_services
 from portal.contacts import views as contacts_views
 from portal.contacts.models import Contact
+from portal.email_templates import messages as template_messages
+from portal.email_templates import panels as template_panels
 from portal.email_templates import queries as template_queries
+from portal.email_templates import views as template_views
 from portal.identity import handlers as identity_handlers
 from portal.identity import messages as identity_messages
 from portal.identity import services as identity_services
 from portal.identity import views as identity_views
+from portal.invitations import handlers as invitation_handlers
 from portal.invitations import messages as invitation_messages
+from portal.invitations import notices as invitation_notices
 from portal.invitations import panels as invitation_panels
 from portal.invitations import services as invitation_services
 from portal.invitations import views as invitations_views
@@ -27,14 +32,15 @@ from portal.jobs.handlers import handles
 from portal.journal import queries as journal_queries
 from portal.journal import views as journal_views
 from portal.kernel.db import db
+from portal.mail import messages as mail_messages
 from portal.mail import outbox
 from portal.mail import panels as mail_panels
 from portal.mail import texts as mail_texts
 from portal.mail import views as outbox_views
 from portal.mail.models import WAITING, Message
 from portal.providers import models as _providers  # noqa: F401  (a table that others point to)
+from portal.redemption import answering_views, sign_in_views
 from portal.redemption import panels as redemption_panels
-from portal.redemption import sign_in_views
 from portal.redemption import views as redemption_views
 from portal.roles import views as roles_views
 from portal.roles.models import WebRole
@@ -55,14 +61,18 @@ from portal.workflows import views as workflows_views
 BLUEPRINTS = (
     health.bp,
     redemption_views.bp,
+    answering_views.bp,
     sign_in_views.bp,
     identity_views.bp,
     staff_views.bp,
     invitations_views.bp,
+    invitations_views.notices.bp,
     contacts_views.bp,
     accounts_views.bp,
     roles_views.bp,
     workflows_views.bp,
+    template_views.bp,
+    template_views.public,
     outbox_views.bp,
     journal_views.bp,
     settings_views.bp,
@@ -75,6 +85,15 @@ INVITATION_PANELS: tuple[tuple[str, Callable[..., str]], ...] = (
     ("account", invitation_panels.of_account),
     ("role", invitation_panels.of_role),
     ("overview", invitation_panels.overview),
+    ("staff-profile", invitation_panels.notices),
+)
+
+WORKFLOW_PANELS: tuple[tuple[str, Callable[..., str]], ...] = (
+    ("contact-actions", workflow_panels.contact_actions),
+    ("invitation-actions", workflow_panels.invitation_actions),
+    ("contacts-bulk", workflow_panels.contacts_bulk),
+    ("invitations-bulk", workflow_panels.invitations_bulk),
+    ("overview", workflow_panels.overview),
 )
 
 
@@ -96,11 +115,15 @@ def compose(app: Flask) -> None:
     add_panel(places, "account", contact_panels.of_account)
     add_panel(places, "role", contact_panels.of_role)
     add_panel(places, "overview", mail_panels.overview)
-    for place, panel in INVITATION_PANELS:
+    add_panel(places, "message", template_panels.of_message)
+    for place, panel in (*WORKFLOW_PANELS, *INVITATION_PANELS, ("contact", workflow_panels.of_contact)):
         add_panel(places, place, panel)
+    add_panel(places, "contact", mail_panels.of_contact)
     app.extensions["open_invitations"] = invitation_services.open_of
     app.extensions["hand_over"] = invitation_services.hand_over
     add_panel(places, "profile", redemption_panels.accepted)
+    add_panel(places, "review", redemption_panels.decline)
+    add_panel(places, "refused", redemption_panels.ask_again)
     _background_work()
     contact_services.created[:] = [_contact_created]
     step_types.known.invitations = invitation_services.InWorkflows()
@@ -114,9 +137,17 @@ def compose(app: Flask) -> None:
 def _background_work() -> None:
     """What prepares each kind of message, and what does each kind of job."""
     mail_texts.sources[:] = [template_queries.in_force]
+    outbox.resends["invitation"] = invitation_services.resend
     outbox.prepares.update(
         {
+            "test-mail": mail_messages.prepare_test,
             "invitation": invitation_messages.prepare_invitation,
+            "redeemed": invitation_notices.prepare_redeemed,
+            "declined": invitation_notices.prepare_declined,
+            "request": invitation_notices.prepare_request,
+            "digest": invitation_notices.prepare_digest,
+            "reminder": invitation_messages.prepare_reminder,
+            template_messages.KIND: template_messages.prepare_test,
             "workflow": workflow_messages.prepare,
             "welcome": workflow_messages.prepare,  # as they were called before
             "reset-password": identity_messages.prepare_reset,
@@ -130,6 +161,7 @@ def _background_work() -> None:
     handles(workflow_services.OUTSIDE_JOB, failed=workflow_handlers.failed, outside=outside)(
         workflow_handlers.run_outside
     )
+    handles(invitation_services.REMIND_JOB)(invitation_handlers.remind)
     handles(identity_services.RESET_JOB)(identity_handlers.reset)
 
 
@@ -165,6 +197,8 @@ def navigation() -> list[NavItem]:
         (_("Contacts"), "users", "contacts.index", "view"),
         (_("Accounts"), "building", "accounts.index", "view"),
         (_("Web roles"), "shield", "roles.index", "view"),
+        (_("Workflows"), "sitemap", "workflows.index", "view"),
+        (_("Email templates"), "template", "email_templates.index", "edit_templates"),
         (_("Outbox"), "mail", "outbox.index", "view"),
         (_("Journal"), "history", "journal.index", "read_journal"),
         (_("People"), "id-badge", "people.index", "manage_staff"),

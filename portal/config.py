@@ -23,6 +23,7 @@ NAMES = (
     "PORTAL_DATABASE_URL",
     "PORTAL_MAIL_URL",
     "PORTAL_MAIL_FROM",
+    "PORTAL_MAIL_RETURN_PATH",
     "PORTAL_TIMEZONE",
     "PORTAL_TRUSTED_PROXIES",
     "PORTAL_WEBHOOK_NETWORKS",
@@ -55,6 +56,8 @@ class Settings:
     trusted_proxies: int
     webhook_networks: tuple[Network, ...] = ()
     """Networks that webhooks may call beside the public internet."""
+    mail_return_path: str = ""
+    """The address that undeliverable mail comes back to, which `portal mail bounce` reads; empty: none."""
 
     @property
     def https(self) -> bool:
@@ -95,6 +98,7 @@ def load(environment: Mapping[str, str] | None = None, *, make_secrets: bool = F
         timezone=_timezone(given.get("PORTAL_TIMEZONE", "UTC"), faults),
         trusted_proxies=_hops(given.get("PORTAL_TRUSTED_PROXIES", "0"), faults),
         webhook_networks=_networks(given.get("PORTAL_WEBHOOK_NETWORKS", ""), faults),
+        mail_return_path=_return_path(given.get("PORTAL_MAIL_RETURN_PATH", ""), faults),
     )
     if faults:
         raise BadSettings(faults)
@@ -203,6 +207,13 @@ def _mail_from(value: str, faults: list[str]) -> str:
     plain = len(addresses) == 1 and re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", addresses[0])
     if any(ord(c) < 32 for c in value) or not plain or not addresses[0].isascii():
         faults.append("PORTAL_MAIL_FROM: must look like Portal <portal@example.org>")
+    return value
+
+
+def _return_path(value: str, faults: list[str]) -> str:
+    # The part before the @ gets up to 33 characters more, of the 64 it may have.
+    if value and not re.fullmatch(r"[A-Za-z0-9._-]{1,30}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value):
+        faults.append("PORTAL_MAIL_RETURN_PATH: must look like bounces@example.org, at most 30 characters before the @")
     return value
 
 

@@ -115,7 +115,8 @@ class InvitedContact(Base):
 
 
 class InvitationRequest(Base):
-    """Somebody with a dead link asked for a new invitation. `decision` is blank while open, `reissued` or `refused`."""
+    """Somebody with a dead link asked for a new invitation. `decision` is blank while open, then `reissued`, `refused`,
+    or `redeemed` where that came first."""
 
     __tablename__ = "invitation_request"
 

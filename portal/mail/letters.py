@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from portal.kernel.addresses import parse
 from portal.kernel.db import db
-from portal.mail import outbox
+from portal.mail import outbox, return_path
 from portal.mail.framing import Letter, frame
 from portal.mail.models import Message
 from portal.mail.placeholders import harmless
@@ -36,10 +36,14 @@ def write(message_id: int, now: datetime) -> Written:
     message = db.session.get_one(Message, message_id)
     prepared = outbox.prepares[message.kind](message, now)
     try:
-        rendered = templates.render(prepared.template, prepared.values, prepared.language)
+        if prepared.source is not None:
+            rendered = templates.made(prepared.source, prepared.values, passing=True)
+        else:
+            rendered = templates.render(prepared.template, prepared.values, prepared.language)
     except Inactive as fault:
         raise outbox.Cancelled(_("The e-mail template “%(name)s” is deactivated.", name=fault.name)) from fault
     name, sender = parseaddr(operator().mail_from)
+    sender = rendered.sender or sender
     letter = Letter(
         message_id=outbox.message_id(message),
         sender_name=_sender_name(prepared.sender_name, name),
@@ -56,7 +60,7 @@ def write(message_id: int, now: datetime) -> Written:
     body = Body(*rendered[:3], list(rendered.links), list(rendered.secrets), kept=operator().keeps_mail)
     return Written(
         to=letter.to,
-        sender=sender,
+        sender=return_path.address(message, sender),
         shown_sender=letter.shown_sender,
         reply_to=letter.reply_to,
         sealed=ring().seal(json.dumps(body._asdict()), about=_seal(message_id)),

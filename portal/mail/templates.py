@@ -1,18 +1,19 @@
 """Turns a template and its values into subject, HTML and text. A template is data, never code."""
 
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import css_inline
-from liquid import BoundTemplate, Environment, StrictUndefined
+from liquid import BoundTemplate, Environment, StrictUndefined, Token
+from liquid.exceptions import LiquidSyntaxError
 from markupsafe import Markup
 
-from portal.mail.placeholders import filled, is_link
+from portal.mail.placeholders import RIGHT_TO_LEFT, filled, is_link
 from portal.mail.texts import FIRST_LANGUAGE, ROOT, Source, read, source
 from portal.settings.queries import operator
 
-RIGHT_TO_LEFT = ("ar",)
 TAGS = (
     "if",
     "unless",
@@ -33,6 +34,11 @@ FILTERS = (
     *("join", "first", "last", "plus", "minus", "url_encode", "newline_to_br", "strip_html"),
 )
 LONGEST_SUBJECT = 200
+LONGEST_PIECE, MOST_IN_LOOPS = 1_000, 100
+"""Characters of one placeholder or tag, and how many of them may stand in loops: what Liquid leaves without limit."""
+_OPENING = re.compile(r"\{\{|\{%-?\s*(\w*)")
+_RAW_ENDS = re.compile(r"\{%-?\s*end(?:raw|doc)\s*-?%\}")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class Rendered(NamedTuple):
@@ -45,6 +51,7 @@ class Rendered(NamedTuple):
     secrets: tuple[str, ...] = ()
     language: str = FIRST_LANGUAGE
     version_id: int | None = None
+    sender: str | None = None
 
 
 class _Limited(Environment):
@@ -82,16 +89,20 @@ def render(key: str, values: Mapping[str, Any], language: str = FIRST_LANGUAGE) 
     return made(source(key, language), values)
 
 
-def made(found: Source, values: Mapping[str, Any]) -> Rendered:
-    """The message that these texts make of `values`. Raises ValueError or a Liquid error."""
-    template = _compiled(found.subject, found.html, found.text)
-    given = filled(found.kind, dict(values), operator().base_url)
+def made(found: Source, values: Mapping[str, Any], *, passing: bool = False) -> Rendered:
+    """The message that these texts make of `values`; `passing` for a draft, which is not remembered.
+
+    Raises ValueError or a Liquid error.
+    """
+    compiled = _compile if passing else _compiled
+    template = compiled(found.subject, found.html, found.text)
+    given = filled(found.kind, dict(values), operator().base_url, found.language)
     content = Markup(template.html.render(**given))  # noqa: S704  (Liquid has escaped every value in it)
     subject = template.subject.render(**given).strip()
     turned = found.language in RIGHT_TO_LEFT
     page = _layout().render(
         content=content,
-        site_name=given["site_name"],
+        site_name=values.get("site_name"),
         subject=subject,
         language=found.language,
         direction="rtl" if turned else "ltr",
@@ -106,7 +117,14 @@ def made(found: Source, values: Mapping[str, Any]) -> Rendered:
         secrets=tuple(_tokens(links)) + ((str(given["code"]),) if given.get("code") else ()),
         language=found.language,
         version_id=found.version_id,
+        sender=found.sender,
     )
+
+
+def parsed(text: str, *, html: bool = False) -> BoundTemplate:
+    """A text as Liquid reads it, for checking. Raises a Liquid error."""
+    _bounded(text)
+    return (_html if html else _plain).from_string(text)
 
 
 def _tokens(links: tuple[str, ...]) -> list[str]:
@@ -120,9 +138,42 @@ def _tidy(text: str) -> str:
     return "\n".join(line for n, line in enumerate(lines) if line or lines[n - 1]) + "\n"
 
 
-@lru_cache(maxsize=256)
-def _compiled(subject: str, html: str, text: str) -> _Template:
-    return _Template(_plain.from_string(subject), _html.from_string(html), _plain.from_string(text))
+def _bounded(text: str) -> None:
+    """Refuse what Liquid would take minutes to read or to fill in, by reading once over it.
+
+    Its lexer looks from every opening to the end of the text for the closing, its limit on loops counts rounds and not
+    what is done in each, and a range outside of a loop is made whole. Raises LiquidSyntaxError.
+    """
+    position = loops = inside = 0
+    while found := _OPENING.search(text, position):
+        start, tag = found.start(), found[1]
+        closing = "}}" if tag is None else "%}"
+        end = text.find(closing, start + 2, start + LONGEST_PIECE)
+        if end < 0:
+            raise _refusal(f"expected '{closing}', found end of file", text, start)
+        position = end + 2
+        if tag in ("raw", "doc"):
+            ends = _RAW_ENDS.search(text, position)
+            if ends is None:
+                raise _refusal(f"expected tag end{tag}", text, start)
+            position = ends.end()
+        loops += (tag == "for") - (tag == "endfor")
+        inside += loops > 0
+        if inside > MOST_IN_LOOPS:
+            raise _refusal("too much stands in loops", text, start)
+        if tag != "for" and ".." in _QUOTED.sub("", text[start:end]):
+            raise _refusal("a range may stand in the tag for only", text, start)
+
+
+def _refusal(message: str, text: str, start: int) -> LiquidSyntaxError:
+    return LiquidSyntaxError(message, token=Token("EOF", text[start : start + 80], start, text))
+
+
+def _compile(subject: str, html: str, text: str) -> _Template:
+    return _Template(parsed(subject), parsed(html, html=True), parsed(text))
+
+
+_compiled = lru_cache(maxsize=256)(_compile)
 
 
 @cache

@@ -14,7 +14,8 @@ LONGEST_SOURCE = 50_000
 
 class Source(NamedTuple):
     """The texts of a template that are in force for a language. `kind` names its placeholders; `language` is the one
-    the texts are in, which a fallback may have made another; `version_id` the saved version, None for shipped texts."""
+    the texts are in, which a fallback may have made another; `version_id` the saved version, None for shipped texts;
+    `sender` the template's own From address, None for the site's."""
 
     kind: str
     language: str
@@ -22,6 +23,7 @@ class Source(NamedTuple):
     html: str
     text: str
     version_id: int | None = None
+    sender: str | None = None
 
 
 class Inactive(Exception):

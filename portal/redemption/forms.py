@@ -11,10 +11,10 @@ from portal.identity.forms import LONGEST_IDENTIFIER, SameAs, Secret, StrongEnou
 from portal.identity.queries import username_key
 from portal.kernel import codes
 from portal.kernel.names import holds_link
-from portal.web.forms import Address, Form, Line
+from portal.web.forms import Address, Form, Line, Lines
 
 SHORTEST_USERNAME, LONGEST_USERNAME = 3, 100
-LONGEST_NAME = 100
+LONGEST_NAME, LONGEST_WORDS = 100, 500
 PLAIN = {"autocapitalize": "none", "spellcheck": "false"}
 
 
@@ -88,3 +88,9 @@ class StrangerSignUpForm(SignUpForm):
             raise ValidationError(_("Please enter a name without a web address."))
 
     validate_last_name = validate_first_name
+
+
+class WordsForm(Form):
+    """What somebody says who declines, or who asks for a new invitation."""
+
+    words = Lines(_l("Your words"), most=LONGEST_WORDS)

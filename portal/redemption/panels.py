@@ -1,12 +1,18 @@
-"""What a contact's profile shows of the invitations they accepted."""
+"""What the profile shows of accepted invitations, and the answers that pages of an invitation offer besides yes."""
 
 from typing import NamedTuple
 
-from flask import render_template
+from flask import render_template, session
 
 from portal.contacts.models import Contact
 from portal.contacts.queries import display_name
-from portal.redemption import queries
+from portal.identity.guard import current_contact
+from portal.invitations import queries as invitations
+from portal.invitations.queries import requests
+from portal.kernel import clock
+from portal.redemption import pending, queries
+from portal.redemption.forms import WordsForm
+from portal.redemption.status import Standing
 
 
 class Accepted(NamedTuple):
@@ -21,3 +27,30 @@ def accepted(contact: Contact) -> str:
     rows = queries.of_contact(contact.id)
     lines = [Accepted(display_name(row) if row.inviter_id else row.owner, row.redeemed_at) for row in rows]
     return render_template("redemption/_redemptions.html", lines=lines) if lines else ""
+
+
+def decline(offer: queries.Offer) -> str:
+    """*Decline* on the review page, for whoever came by the link; and that they declined before."""
+    opened, person = offer.opened, current_contact()
+    meant = opened.meant
+    if opened.intent.proof != pending.LINK or meant is None or offer.standing is Standing.ALREADY:
+        return ""
+    if person is not None and person.id != meant.id:
+        return ""
+    invited = invitations.invitee(opened.invitation.id, meant.id)
+    declined_at = invited.declined_at if invited else None
+    form = WordsForm(formdata=None)
+    return render_template("redemption/_decline.html", declined_at=declined_at, form=form, mark=opened.intent.mark)
+
+
+def ask_again(reason: str) -> str:
+    """*Ask for a new invitation* on the page of a link that is over, or what became of asking."""
+    intent = pending.recall(session)
+    opened = queries.opened(intent, clock.now())
+    if not reason or intent is None or opened is None or opened.meant is None or opened.over is None:
+        return ""
+    if intent.proof != pending.LINK or queries.redeemed(opened.invitation, opened.meant):
+        return ""
+    before = requests.latest(opened.invitation.id, opened.meant.id)
+    form = WordsForm(formdata=None)
+    return render_template("redemption/_ask_again.html", before=before, form=form, mark=intent.mark)

@@ -3,10 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.kernel.db import Base
+
+NOT_DONE = "state <> 'done'"
+"""Of the runs few are anything but done; the index that finds those wants these very words in a query."""
 
 
 class Workflow(Base):
@@ -60,6 +63,17 @@ class WorkflowRun(Base):
     depth: Mapped[int] = mapped_column(default=0, server_default="0")
     """How many workflows started one another before this one."""
     created_by: Mapped[int | None] = mapped_column(ForeignKey("staff_member.id"))
+
+    __table_args__ = (
+        Index("ix_workflow_run_workflow_id_id", "workflow_id", "id"),
+        Index(
+            "ix_workflow_run_not_done",
+            "state",
+            "id",
+            sqlite_where=text(NOT_DONE),
+            postgresql_where=text(NOT_DONE),
+        ),
+    )
 
 
 class WorkflowRunStep(Base):

@@ -1,20 +1,32 @@
 """Reading workflows and their runs."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, func, select, text
 
 from portal.contacts.models import Contact
+from portal.jobs.models import Job
 from portal.journal.models import JournalRecord
 from portal.journal.services import Record
 from portal.kernel import paging
 from portal.kernel.db import db, load, possible
 from portal.kernel.errors import NotFound
-from portal.workflows.models import Workflow, WorkflowRun, WorkflowRunStep
+from portal.workflows.models import NOT_DONE, Workflow, WorkflowRun, WorkflowRunStep
 
 SENDING = "send-invitation"
 """The key of the workflow behind *Send Invitation*."""
+JOBS = ("workflow", "workflow.outside")
+"""The kinds of jobs that carry a run on."""
+
+
+class RunsOf(NamedTuple):
+    """Which runs a list shows: those of a workflow, on a contact, about an invitation; None means any."""
+
+    workflow_id: int | None = None
+    contact_id: int | None = None
+    invitation_id: int | None = None
 
 
 def activated() -> list[Workflow]:
@@ -71,26 +83,18 @@ def run_steps(run_id: int) -> list[WorkflowRunStep]:
     return list(db.session.scalars(own.order_by(WorkflowRunStep.position)))
 
 
-def runs(workflow_id: int, state: str, after: str) -> paging.Page[Row[Any]]:
-    """A page of the runs of a workflow, newest first, each with its contact's name; `state` blank means all."""
-    columns: tuple[Any, ...] = (
-        WorkflowRun.id,
-        WorkflowRun.state,
-        WorkflowRun.number,
-        WorkflowRun.done_steps,
-        WorkflowRun.error,
-        WorkflowRun.created_at,
-        WorkflowRun.finished_at,
-        WorkflowRun.contact_id,
-        WorkflowRun.invitation_id,
-        Contact.first_name,
-        Contact.last_name,
-        Contact.email1,
-    )
-    found = select(*columns).outerjoin(Contact, Contact.id == WorkflowRun.contact_id)
-    found = found.where(WorkflowRun.workflow_id == workflow_id)
+def runs(of: RunsOf, state: str, after: str) -> paging.Page[Row[Any]]:
+    """A page of these runs, newest first, each with its contact's name and its workflow's; `state` blank means any."""
+    found = _listed()
+    for column, wanted in zip(
+        (WorkflowRun.workflow_id, WorkflowRun.contact_id, WorkflowRun.invitation_id), of, strict=True
+    ):
+        if wanted is not None:
+            found = found.where(column == wanted)
     if state:
         found = found.where(WorkflowRun.state == state)
+    if state and state != "done":
+        found = found.where(text(f"workflow_run.{NOT_DONE}"))
     position = paging.keys(after, int)
     if position is not None:
         found = found.where(WorkflowRun.id < position[0])
@@ -98,10 +102,46 @@ def runs(workflow_id: int, state: str, after: str) -> paging.Page[Row[Any]]:
     return paging.page(rows, lambda row: (row.id,))
 
 
-def failed_among(run_ids: Iterable[int]) -> set[int]:
-    """Which of these runs have failed and can be run again."""
-    chosen = select(WorkflowRun.id).where(WorkflowRun.id.in_(list(run_ids)), WorkflowRun.state == "failed")
-    return set(db.session.scalars(chosen))
+def latest_runs(contact_id: int, most: int) -> Sequence[Row[Any]]:
+    """The latest runs on a contact."""
+    own = _listed().where(WorkflowRun.contact_id == contact_id)
+    return db.session.execute(own.order_by(WorkflowRun.id.desc()).limit(most)).all()
+
+
+def failed_by_workflow(since: datetime) -> dict[int, int]:
+    """How many runs of each workflow failed since then and were not taken up again."""
+    failed = select(WorkflowRun.workflow_id, func.count()).where(
+        WorkflowRun.state == "failed", text(f"workflow_run.{NOT_DONE}"), WorkflowRun.finished_at >= since
+    )
+    return {row[0]: row[1] for row in db.session.execute(failed.group_by(WorkflowRun.workflow_id))}
+
+
+def next_due(run_id: int) -> datetime | None:
+    """When the run goes on, where it is not working right now."""
+    own = (Job.state == "queued", Job.kind.in_(JOBS), Job.detail["run_id"].as_integer() == run_id)
+    return db.session.scalar(select(Job.due_at).where(*own).order_by(Job.due_at).limit(1))
+
+
+def _listed() -> Select[Any]:
+    columns: tuple[Any, ...] = (
+        WorkflowRun.id,
+        WorkflowRun.workflow_id,
+        Workflow.name.label("workflow"),
+        WorkflowRun.state,
+        WorkflowRun.number,
+        WorkflowRun.done_steps,
+        WorkflowRun.error,
+        WorkflowRun.created_at,
+        WorkflowRun.finished_at,
+        WorkflowRun.cause_kind,
+        WorkflowRun.contact_id,
+        WorkflowRun.invitation_id,
+        Contact.first_name,
+        Contact.last_name,
+        Contact.email1,
+    )
+    named = select(*columns).join(Workflow, Workflow.id == WorkflowRun.workflow_id)
+    return named.outerjoin(Contact, Contact.id == WorkflowRun.contact_id)
 
 
 def locked(run_id: int) -> WorkflowRun:

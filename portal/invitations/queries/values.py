@@ -12,6 +12,7 @@ from portal.contacts import queries as contacts
 from portal.contacts.services import languages
 from portal.invitations import queries
 from portal.invitations.models import ANYONE, GROUP, INVITED, Invitation
+from portal.invitations.queries import reminders
 from portal.kernel.db import load
 from portal.roles import queries as roles
 from portal.roles.models import WebRole
@@ -41,6 +42,10 @@ class InvitationValues:
     language: str = ""
     """Blank: that of each contact."""
     message: str = ""
+    remind_after: tuple[int, ...] = ()
+    """Days after sending on which those who did not answer are reminded."""
+    remind_before: tuple[int, ...] = ()
+    """Days before the expiry."""
 
     @property
     def who_redeems(self) -> str:
@@ -65,6 +70,8 @@ def stored(invitation: Invitation, given: Sequence[WebRole] | None = None) -> In
         redeemable_by=invitation.redeemable_by,
         language=invitation.language or "",
         message=invitation.message,
+        remind_after=reminders.days_of(invitation, reminders.AFTER),
+        remind_before=reminders.days_of(invitation, reminders.BEFORE),
     )
 
 
@@ -84,6 +91,7 @@ def in_words(values: InvitationValues) -> dict[str, str]:
         "redeemable_by": who_name(values.who_redeems, values.type),
         "language": languages().get(values.language, ""),
         "message": values.message,
+        "reminders": reminders.in_words(values.remind_after, values.remind_before),
     }
 
 
@@ -104,6 +112,7 @@ def labels() -> dict[str, str]:
         "redeemable_by": _("Redeemable by"),
         "language": _("Language"),
         "message": _("Personal message"),
+        "reminders": _("Reminders"),
     }
 
 

@@ -1,10 +1,13 @@
 """What staff do with invitations. Every service runs inside `transaction()`."""
 
 from portal.invitations.queries.values import InvitationValues as InvitationValues
+from portal.invitations.services.answering import answered as answered
+from portal.invitations.services.answering import decline as decline
 from portal.invitations.services.bulk import Outcome as Outcome
 from portal.invitations.services.bulk import activate_many as activate_many
 from portal.invitations.services.bulk import deactivate_many as deactivate_many
 from portal.invitations.services.bulk import extend_many as extend_many
+from portal.invitations.services.bulk import remind_many as remind_many
 from portal.invitations.services.bulk import send_many as send_many
 from portal.invitations.services.changing import change_recipient as change_recipient
 from portal.invitations.services.changing import extend as extend
@@ -21,6 +24,18 @@ from portal.invitations.services.life import deactivate as deactivate
 from portal.invitations.services.life import delete as delete
 from portal.invitations.services.life import hand_over as hand_over
 from portal.invitations.services.life import open_of as open_of
+from portal.invitations.services.planning import REMIND_JOB as REMIND_JOB
+from portal.invitations.services.planning import Planned as Planned
+from portal.invitations.services.planning import planned as planned
+from portal.invitations.services.reminding import remind as remind
+from portal.invitations.services.reminding import remind_as_planned as remind_as_planned
+from portal.invitations.services.reminding import reminder_plan as reminder_plan
+from portal.invitations.services.reminding import reminder_plans as reminder_plans
+from portal.invitations.services.requests import ask as ask
+from portal.invitations.services.requests import effect as effect
+from portal.invitations.services.requests import refuse as refuse
+from portal.invitations.services.requests import reissue as reissue
+from portal.invitations.services.resending import resend as resend
 from portal.invitations.services.saving import create as create
 from portal.invitations.services.saving import update as update
 from portal.invitations.services.saving import usual_end as usual_end
@@ -30,6 +45,7 @@ from portal.invitations.services.sending import new_send_key as new_send_key
 from portal.invitations.services.sending import plan as plan
 from portal.invitations.services.sending import plans as plans
 from portal.invitations.services.sending import send as send
+from portal.invitations.services.telling import choose_notices as choose_notices
 from portal.invitations.services.undoing import Undoing as Undoing
 from portal.invitations.services.undoing import undo as undo
 from portal.invitations.services.undoing import undoing as undoing

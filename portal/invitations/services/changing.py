@@ -9,7 +9,7 @@ from portal.contacts import queries as contacts
 from portal.invitations import queries
 from portal.invitations.models import SINGLE, Invitation, InvitedContact
 from portal.invitations.queries.values import LONGEST_NAME
-from portal.invitations.services import checking, codes
+from portal.invitations.services import checking, codes, planning
 from portal.journal.services import Record, record
 from portal.kernel import clock
 from portal.kernel.db import db, execute_dml
@@ -39,6 +39,7 @@ def extend(invitation_id: int, day: date | None, by: StaffActor, now: datetime) 
     _touch(invitation, now)
     changes = {"expires_on": [before.isoformat() if before else "", day.isoformat() if day else ""]}
     record("invitation.extended", _named(invitation), by=by, now=now, detail={"changes": changes})
+    planning.plan_ahead(invitation, now)
     return True
 
 

@@ -11,6 +11,7 @@ from portal.contacts import queries as contacts
 from portal.contacts.services import LANGUAGES
 from portal.invitations import queries
 from portal.invitations.models import ANYONE, GROUP, INVITED, SINGLE, Invitation
+from portal.invitations.queries import reminders
 from portal.invitations.queries.values import InvitationValues
 from portal.kernel import clock
 from portal.kernel.errors import Invalid
@@ -48,6 +49,8 @@ def check(values: InvitationValues, before: Invitation | None, by: StaffActor, n
         "redeemable_by": None if values.redeemable_by in ("", INVITED, ANYONE) else _("Please choose from the list."),
         "language": None if values.language in ("", *LANGUAGES) else _("Please choose from the list."),
         "message": _message(values.message),
+        "remind_after": _days(values.remind_after),
+        "remind_before": _days(values.remind_before),
     }
     wrong = {field: message for field, message in faults.items() if message}
     if wrong:
@@ -67,6 +70,15 @@ def _message(text: str) -> str | None:
         return _("Please use at most %(most)s characters.", most=LONGEST_MESSAGE)
     if holds_link(text):
         return _("Please leave web addresses out: mail programs would take this message for a fraud.")
+    return None
+
+
+def _days(days: tuple[int, ...]) -> str | None:
+    most = reminders.MOST_DAYS
+    if len(days) > most:
+        return _("Please enter at most %(most)s days.", most=most)
+    if any(not 1 <= day <= reminders.LONGEST_DAYS for day in days):
+        return _("Please enter days from 1 to %(most)s.", most=reminders.LONGEST_DAYS)
     return None
 
 

@@ -1,5 +1,6 @@
 """What workflows may know of an invitation, and how one of their steps mails it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import exists, select
 from portal.accounts import queries as accounts
 from portal.invitations import queries
 from portal.invitations.models import Invitation
-from portal.invitations.services import sending
+from portal.invitations.services import capping, planning, sending
 from portal.invitations.status import status_of
 from portal.journal.services import Record, record
 from portal.kernel.actor import SYSTEM
@@ -44,9 +45,14 @@ class InWorkflows:
             "sent_at": invitation.sent_at,
         }
 
+    def names(self, ids: Iterable[int]) -> dict[int, str]:
+        """The names of those that exist, newest first."""
+        return {one.id: one.name for one in queries.by_ids(list(ids))}
+
     def send(self, invitation_id: int, template: str, about: Context) -> str:
         """Queue the template's message for everybody who is still due one. Raises StepFailed."""
         invitation = queries.get(invitation_id, lock=True)
+        capping.one_at_a_time()
         intended = sending.plan(invitation, None, about.now)
         if intended.refused:
             raise StepFailed(intended.refused)
@@ -65,6 +71,8 @@ class InWorkflows:
             invitation.sent_at = invitation.sent_at or about.now
             named = [Record("contact", contact.id, contact.name) for contact in intended.recipients]
             record("invitation.sent", *about.records, *named, by=SYSTEM, now=about.now, text=told)
+            db.session.flush()
+            planning.plan_ahead(invitation, about.now, sent_now=True)
         skipped = ", ".join(f"{one.contact.name} {one.why}" for one in intended.skipped[: sending.MOST_NAMED])
         return f"{told}; {_('skipped')}: {skipped}" if skipped else told
 

@@ -18,8 +18,9 @@ from portal.invitations.models import (
     InvitationWebRole,
     InvitedContact,
 )
+from portal.invitations.queries import reminders
 from portal.invitations.queries.values import MOST_NAMED, InvitationValues, in_words, stored
-from portal.invitations.services import checking, codes
+from portal.invitations.services import checking, codes, planning
 from portal.journal.services import Record, record
 from portal.kernel import clock
 from portal.kernel.db import db, execute_dml
@@ -77,6 +78,7 @@ def update(invitation_id: int, values: InvitationValues, version: int, by: Staff
     _replace_lists(invitation.id, before, values)
     db.session.flush()
     db.session.refresh(invitation)
+    planning.plan_ahead(invitation, now)
     changes = _changes(before, values)
     if changes or code is not None:
         named = _named(set(values.contact_ids) ^ set(before.contact_ids))
@@ -116,6 +118,7 @@ def _columns(values: InvitationValues) -> dict[str, object]:
         "max_redemptions": 1 if values.type == SINGLE else values.max_redemptions,
         "language": values.language or None,
         "message": values.message,
+        "reminders": reminders.schedule(values.remind_after, values.remind_before),
     }
 
 
@@ -205,4 +208,5 @@ def _facts(values: InvitationValues) -> dict[str, object]:
         "redeemable_by": columns["redeemable_by"],
         "language": values.language,
         "message": values.message,
+        "reminders": columns["reminders"],
     }

@@ -13,6 +13,7 @@ from portal.invitations.forms import ExtendForm
 from portal.invitations.queries import lists
 from portal.invitations.status import status_of
 from portal.invitations.views.blueprint import bp
+from portal.invitations.views.remind import waits_until
 from portal.invitations.views.send import posted_key
 from portal.kernel import clock
 from portal.kernel.db import transaction
@@ -26,6 +27,7 @@ from portal.web.htmx import render, see_other
 MOST = 200
 NEEDS = {
     "send": Permission.SEND,
+    "remind": Permission.SEND,
     "extend": Permission.CREATE,
     "deactivate": Permission.CREATE,
     "activate": Permission.CREATE,
@@ -65,6 +67,7 @@ def _deeds() -> dict[str, Callable[[list[int]], services.Outcome]]:
     by, now = actor(), clock.now()
     return {
         "send": lambda ids: services.send_many(ids, key=posted_key(), by=by, now=now),
+        "remind": lambda ids: services.remind_many(ids, key=posted_key(), by=by, now=now),
         "deactivate": lambda ids: services.deactivate_many(ids, by, now),
         "activate": lambda ids: services.activate_many(ids, by, now),
     }
@@ -72,8 +75,9 @@ def _deeds() -> dict[str, Callable[[list[int]], services.Outcome]]:
 
 def _dialog(action: str, ids: list[int]) -> Response:
     invitations = queries.by_ids(ids)
-    sends = action == "send"
-    plans = services.plans(invitations, actor(), clock.now()) if sends else []
+    planning = {"send": services.plans, "remind": services.reminder_plans}
+    sends, now = action in planning, clock.now()
+    plans = planning[action](invitations, actor(), now) if sends else []
     inactive = [i for i in invitations if i.deactivated_at is not None]
     changed = inactive if action == "activate" else [i for i in invitations if i.deactivated_at is None]
     return render(
@@ -85,6 +89,7 @@ def _dialog(action: str, ids: list[int]) -> Response:
         statuses={invitation.id: status_of(invitation) for invitation in invitations},
         messages=sum(len(plan.recipients) for plan in plans if not plan.refused),
         send_key=services.new_send_key(),
+        goes_at=waits_until(now) if action == "remind" else None,
         view=_view(),
     )
 
@@ -138,7 +143,7 @@ def _back() -> str:
 def _told(action: str, outcome: services.Outcome) -> tuple[str, str]:
     if outcome.before:
         return _("These e-mails were queued already; nothing is sent twice."), "info"
-    if action == "send":
+    if action in ("send", "remind"):
         return _told_sent(outcome)
     if not outcome.done:
         return _("Nothing had to be changed."), "info"

@@ -13,6 +13,7 @@ from portal.contacts import queries as contacts
 from portal.invitations import queries, services
 from portal.invitations.forms import EditInvitationForm, InvitationForm, prefilled
 from portal.invitations.models import SINGLE, Invitation
+from portal.invitations.queries import reminders
 from portal.invitations.queries import values as wording
 from portal.invitations.queries.values import InvitationValues
 from portal.invitations.services.codes import weak
@@ -144,8 +145,17 @@ def _form(
         differences=differences,
         fixed_type=invitation is not None and invitation.used > 0,
         presets=presets(now),
+        reminder_presets=_reminder_presets(),
         zone=site().timezone,
     )
+
+
+def _reminder_presets() -> list[tuple[str, str, str, str]]:
+    """(label, days after sending, days before the expiry, the schedule in words) of each preset of reminders."""
+    usual = ((_("Gentle"), (7,), (2,)), (_("Persistent"), (3, 7, 14), (2, 1)))
+    told = [(label, after, before, reminders.in_words(after, before)) for label, after, before in usual]
+    filled = [(label, reminders.listed(after), reminders.listed(before), words) for label, after, before, words in told]
+    return [(_("None"), "", "", _("no reminder")), *filled]
 
 
 def presets(now: datetime) -> list[tuple[str, str, str]]:

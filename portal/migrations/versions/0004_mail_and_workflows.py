@@ -104,6 +104,12 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "mail_pace",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("next_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_pace")),
+    )
+    op.create_table(
         "workflow_run_step",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
@@ -131,6 +137,22 @@ def upgrade() -> None:
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.add_column(sa.Column("template_version_id", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("bounced_at", UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("history", sa.JSON(), server_default="[]", nullable=False))
+        batch_op.create_index("ix_message_created_at", ["created_at"], unique=False)
+        batch_op.create_index(
+            "ix_message_bounced",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("bounced_at IS NOT NULL"),
+            postgresql_where=sa.text("bounced_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_message_template_version",
+            ["template_version_id"],
+            unique=False,
+            sqlite_where=sa.text("template_version_id IS NOT NULL"),
+            postgresql_where=sa.text("template_version_id IS NOT NULL"),
+        )
 
     with op.batch_alter_table("redemption", schema=None) as batch_op:
         batch_op.add_column(sa.Column("undone_by", sa.Integer(), nullable=True))
@@ -156,6 +178,13 @@ def upgrade() -> None:
         batch_op.alter_column("contact_id", existing_type=sa.INTEGER(), nullable=True)
         batch_op.create_foreign_key(
             batch_op.f("fk_workflow_run_created_by_staff_member"), "staff_member", ["created_by"], ["id"]
+        )
+        batch_op.create_index("ix_workflow_run_workflow_id_id", ["workflow_id", "id"])
+        batch_op.create_index(
+            "ix_workflow_run_not_done",
+            ["state", "id"],
+            sqlite_where=sa.text("state <> 'done'"),
+            postgresql_where=sa.text("state <> 'done'"),
         )
 
     _ship(datetime.now(UTC))
@@ -200,6 +229,8 @@ def downgrade() -> None:
     op.execute("DELETE FROM workflow_run WHERE contact_id IS NULL")
     op.execute("DELETE FROM workflow WHERE key = 'send-invitation'")
     with op.batch_alter_table("workflow_run", schema=None) as batch_op:
+        batch_op.drop_index("ix_workflow_run_not_done")
+        batch_op.drop_index("ix_workflow_run_workflow_id_id")
         batch_op.drop_constraint(batch_op.f("fk_workflow_run_created_by_staff_member"), type_="foreignkey")
         batch_op.alter_column("contact_id", existing_type=sa.INTEGER(), nullable=False)
         batch_op.drop_column("created_by")
@@ -222,6 +253,14 @@ def downgrade() -> None:
         batch_op.drop_column("undone_by")
 
     with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.drop_index("ix_message_template_version")
+        batch_op.drop_index(
+            "ix_message_bounced",
+            sqlite_where=sa.text("bounced_at IS NOT NULL"),
+            postgresql_where=sa.text("bounced_at IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_message_created_at")
+        batch_op.drop_column("history")
         batch_op.drop_column("bounced_at")
         batch_op.drop_column("template_version_id")
 
@@ -234,6 +273,7 @@ def downgrade() -> None:
         batch_op.drop_column("message")
         batch_op.drop_column("language")
 
+    op.drop_table("mail_pace")
     op.drop_table("workflow_run_step")
     with op.batch_alter_table("invitation_request", schema=None) as batch_op:
         batch_op.drop_index(

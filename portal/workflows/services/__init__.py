@@ -9,6 +9,7 @@ from portal.workflows.services.defining import delete as delete
 from portal.workflows.services.defining import discard_draft as discard_draft
 from portal.workflows.services.defining import draft_of as draft_of
 from portal.workflows.services.defining import fault_list as fault_list
+from portal.workflows.services.defining import kept_because as kept_because
 from portal.workflows.services.defining import rename as rename
 from portal.workflows.services.defining import save_draft as save_draft
 from portal.workflows.services.running import JOB as JOB

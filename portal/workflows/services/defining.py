@@ -109,15 +109,23 @@ def deactivate(workflow_id: int, version: int, by: StaffActor, now: datetime) ->
 def delete(workflow_id: int, by: StaffActor, now: datetime) -> str:
     """Delete a workflow that never ran and that nothing uses; gives its name. Raises Conflict."""
     workflow = queries.get(workflow_id, lock=True)
-    if workflow.key is not None:
-        raise Conflict(_("This workflow belongs to the portal. You can deactivate it."))
-    if references.holding(Workflow.__tablename__, workflow.id):
-        raise Conflict(_("This workflow has run, or an invitation uses it. You can deactivate it."))
+    kept = kept_because(workflow)
+    if kept:
+        raise Conflict(kept)
     named, name = about(workflow), workflow.name
     db.session.delete(workflow)
     db.session.flush()
     record("workflow.deleted", named, by=by, now=now)
     return name
+
+
+def kept_because(workflow: Workflow) -> str:
+    """Why it cannot be deleted; blank where it can."""
+    if workflow.key is not None:
+        return _("This workflow belongs to the portal. You can deactivate it.")
+    if references.holding(Workflow.__tablename__, workflow.id):
+        return _("This workflow has run, or an invitation uses it. You can deactivate it.")
+    return ""
 
 
 def draft_of(workflow: Workflow) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from portal.workflows import queries, steps
 from portal.workflows.models import Workflow, WorkflowRun
 from portal.workflows.steps.flowing import starts
 
-JOB, OUTSIDE_JOB = "workflow", "workflow.outside"
+JOB, OUTSIDE_JOB = queries.JOBS
 OVER = ("done", "failed", "cancelled")
 
 

@@ -108,6 +108,9 @@ class Invitations(Protocol):
     def facts(self, invitation_id: int) -> dict[str, Any]:
         """What conditions, waits and webhooks may know of one; empty where it is gone."""
 
+    def names(self, ids: Iterable[int]) -> dict[int, str]:
+        """The names of those that exist."""
+
     def send(self, invitation_id: int, template: str, about: Context) -> str:
         """Queue the template's message for everybody who is still due one, and say how many. Raises StepFailed."""
 

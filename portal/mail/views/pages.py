@@ -1,28 +1,26 @@
-"""The outbox pages: what was sent, what waits, what failed, and what the recipient sees."""
+"""The list of messages, and the page of one."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import make_response, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.contacts import queries as contacts
-from portal.kernel import clock
 from portal.kernel.errors import NotFound
-from portal.kernel.names import searchable
 from portal.kernel.paging import COUNTED
 from portal.kernel.secrets_ import KeyMissing
 from portal.mail import letters, masking, queries, words
 from portal.mail.letters import Body
 from portal.mail.models import Message
-from portal.mail.queries import Filters
-from portal.settings.queries import operator
+from portal.mail.views.blueprint import bp, filters, query_of
+from portal.settings.queries import operator, site
 from portal.staff.guard import current_staff
 from portal.staff.permissions import Permission
-from portal.web.guard import may, needs, staff_blueprint
+from portal.web.guard import may, needs
 from portal.web.htmx import render
 from portal.web.security import POLICY
 
-bp = staff_blueprint("outbox", __name__, "/outbox")
 # A mail cannot do more here than in a mail program: no script, no form, nothing from elsewhere.
 BODY_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
@@ -31,20 +29,21 @@ BODY_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src d
 @needs(Permission.VIEW)
 def index() -> Response:
     """All messages, newest first."""
-    filters = _filters()
-    page = queries.page(filters, request.args.get("after", ""))
-    kept = {"state": filters.state, "kind": filters.kind, "q": filters.text}
-    query: dict[str, Any] = {name: value for name, value in kept.items() if value}
+    wanted = filters()
+    page = queries.page(wanted, request.args.get("after", ""))
+    query: dict[str, Any] = query_of(wanted)
     return render(
         "outbox/index.html",
         rows=page.rows,
-        filters=filters,
+        filters=wanted,
+        contact=contacts.find(wanted.contact_id) if wanted.contact_id else None,
         query=query,
         counts=queries.counts(),
         counted=COUNTED,
         states=words.states(),
         kinds=words.kinds(),
         pause=_pause(),
+        pace=site().mail_per_minute,
         keeps_mail=operator().keeps_mail,
         first_url=url_for("outbox.index", **query) if request.args.get("after") else None,
         next_url=url_for("outbox.index", **query, after=page.after) if page.after else None,
@@ -67,8 +66,10 @@ def record(message_id: int) -> Response:
         may_read=may(Permission.READ_MESSAGES),
         states=words.states(),
         kinds=words.kinds(),
+        outcomes=words.outcomes(),
+        history=_history(message),
+        reason=words.reason(message.answer) if message.state in ("failed", "deferred") else "",
         pause=_pause(),
-        now=clock.now(),
     )
     answer.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
     return answer
@@ -99,13 +100,12 @@ def _body(message: Message) -> tuple[Body | None, bool, bool]:
     return shown, whole, False
 
 
-def _filters() -> Filters:
-    state, kind = request.args.get("state", ""), request.args.get("kind", "")
-    return Filters(
-        state=state if state in words.states() else "",
-        kind=kind if kind in words.kinds() else "",
-        text=searchable(request.args.get("q", "")),
-    )
+def _history(message: Message) -> list[dict[str, Any]]:
+    """What happened, oldest first; the delivery itself is kept in the message, so that it costs no more than that."""
+    lines: list[dict[str, Any]] = [{**line, "at": datetime.fromisoformat(line["at"])} for line in message.history]
+    if message.state == "sent" and message.sent_at is not None:
+        lines.append({"at": message.sent_at, "outcome": "sent", "answer": message.answer, "by": ""})
+    return sorted(lines, key=lambda line: line["at"])
 
 
 def _pause() -> object:
