@@ -163,6 +163,26 @@ def link_staff(email: str, reset_second_factor: bool) -> None:
 
 
 @click.group()
+def mail() -> None:
+    """Mail that comes back."""
+
+
+@mail.command("bounce")
+def bounce() -> None:
+    """Read a report of undelivered mail from standard input, as a mail server pipes it, and mark its message.
+
+    Exits with 0 whatever the mail was, with 75 (try again later) when the database cannot be reached or the message
+    is just being sent.
+    """
+    from portal.serving import bouncing
+
+    outcome = bouncing.take(_app(), sys.stdin.buffer)
+    click.echo(outcome.words)
+    if outcome.later:
+        sys.exit(bouncing.TRY_LATER)
+
+
+@click.group()
 def demo() -> None:
     """Example records."""
 
@@ -183,7 +203,7 @@ def load_demo(invitations: int, on_first_start: bool) -> None:
         click.echo(examples.load(invitations))
 
 
-COMMANDS = (serve, web, worker, doctor, staff, demo)
+COMMANDS = (serve, web, worker, doctor, staff, mail, demo)
 
 
 def _follow(host: str, port: int) -> None:

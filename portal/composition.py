@@ -10,8 +10,13 @@ from sqlalchemy import select, text
 
 from portal.accounts import views as accounts_views
 from portal.contacts import panels as contact_panels
+from portal.contacts import services as contact_services
 from portal.contacts import views as contacts_views
 from portal.contacts.models import Contact
+from portal.email_templates import messages as template_messages
+from portal.email_templates import panels as template_panels
+from portal.email_templates import queries as template_queries
+from portal.email_templates import views as template_views
 from portal.identity import credential_views, session_views
 from portal.identity import handlers as identity_handlers
 from portal.identity import messages as identity_messages
@@ -20,7 +25,9 @@ from portal.identity import passkey_views as own_passkey_views
 from portal.identity import proving_views as identity_proving_views
 from portal.identity import services as identity_services
 from portal.identity import views as identity_views
+from portal.invitations import handlers as invitation_handlers
 from portal.invitations import messages as invitation_messages
+from portal.invitations import notices as invitation_notices
 from portal.invitations import panels as invitation_panels
 from portal.invitations import services as invitation_services
 from portal.invitations import views as invitations_views
@@ -29,16 +36,18 @@ from portal.jobs.handlers import handles
 from portal.journal import queries as journal_queries
 from portal.journal import views as journal_views
 from portal.kernel.db import db
+from portal.mail import messages as mail_messages
 from portal.mail import outbox
 from portal.mail import panels as mail_panels
+from portal.mail import texts as mail_texts
 from portal.mail import views as outbox_views
 from portal.mail.models import WAITING, Message
 from portal.passkeys import panels as passkey_panels
 from portal.providers import queries as provider_queries
 from portal.providers import views as providers_views
+from portal.redemption import answering_views, provider_views, second_factor_views, sign_in_views
 from portal.redemption import panels as redemption_panels
 from portal.redemption import passkey_views as passkey_sign_in_views
-from portal.redemption import provider_views, second_factor_views, sign_in_views
 from portal.redemption import views as redemption_views
 from portal.roles import views as roles_views
 from portal.roles.models import WebRole
@@ -63,11 +72,13 @@ from portal.workflows import handlers as workflow_handlers
 from portal.workflows import messages as workflow_messages
 from portal.workflows import panels as workflow_panels
 from portal.workflows import services as workflow_services
+from portal.workflows import steps as step_types
 from portal.workflows import views as workflows_views
 
 BLUEPRINTS = (
     health.bp,
     redemption_views.bp,
+    answering_views.bp,
     sign_in_views.bp,
     passkey_sign_in_views.bp,
     own_passkey_views.bp,
@@ -80,11 +91,14 @@ BLUEPRINTS = (
     staff_views.bp,
     proving_views.bp,
     invitations_views.bp,
+    invitations_views.notices.bp,
     contacts_views.bp,
     credential_views.bp,
     accounts_views.bp,
     roles_views.bp,
     workflows_views.bp,
+    template_views.bp,
+    template_views.public,
     outbox_views.bp,
     journal_views.bp,
     settings_views.bp,
@@ -102,6 +116,15 @@ INVITATION_PANELS: tuple[tuple[str, Callable[..., str]], ...] = (
     ("account", invitation_panels.of_account),
     ("role", invitation_panels.of_role),
     ("overview", invitation_panels.overview),
+    ("staff-profile", invitation_panels.notices),
+)
+
+WORKFLOW_PANELS: tuple[tuple[str, Callable[..., str]], ...] = (
+    ("contact-actions", workflow_panels.contact_actions),
+    ("invitation-actions", workflow_panels.invitation_actions),
+    ("contacts-bulk", workflow_panels.contacts_bulk),
+    ("invitations-bulk", workflow_panels.invitations_bulk),
+    ("overview", workflow_panels.overview),
 )
 
 
@@ -124,8 +147,10 @@ def compose(app: Flask) -> None:
     add_panel(places, "role", contact_panels.of_role)
     add_panel(places, "overview", mail_panels.overview)
     add_panel(places, "contact-actions", identity_panels.credentials)
-    for place, panel in INVITATION_PANELS:
+    add_panel(places, "message", template_panels.of_message)
+    for place, panel in (*WORKFLOW_PANELS, *INVITATION_PANELS, ("contact", workflow_panels.of_contact)):
         add_panel(places, place, panel)
+    add_panel(places, "contact", mail_panels.of_contact)
     app.extensions["staff_detour"] = staff_guard.detour
     app.extensions["open_invitations"] = invitation_services.open_of
     app.extensions["hand_over"] = invitation_services.hand_over
@@ -135,7 +160,12 @@ def compose(app: Flask) -> None:
     app.jinja_env.globals.update(passkey_panels.TEMPLATES_KNOW)
     app.extensions["personal_data"] = {"accepted_invitations": redemption_panels.data_of}
     settings_queries.asked_for_providers[:] = [_known_providers]
+    add_panel(places, "review", redemption_panels.decline)
+    add_panel(places, "refused", redemption_panels.ask_again)
     _background_work()
+    contact_services.created[:] = [_contact_created]
+    step_types.known.invitations = invitation_services.InWorkflows()
+    app.extensions["chores"] = [invitation_services.start_expired]
     journal_queries.adds_actions[:] = [workflow_panels.timeline_actions]
     app.extensions["health"] = health_checks.CHECKS
     app.extensions["lockout"] = lambda: site().lockout
@@ -145,10 +175,20 @@ def compose(app: Flask) -> None:
 
 def _background_work() -> None:
     """What prepares each kind of message, and what does each kind of job."""
+    mail_texts.sources[:] = [template_queries.in_force]
+    outbox.resends["invitation"] = invitation_services.resend
     outbox.prepares.update(
         {
+            "test-mail": mail_messages.prepare_test,
             "invitation": invitation_messages.prepare_invitation,
-            "welcome": workflow_messages.prepare_welcome,
+            "redeemed": invitation_notices.prepare_redeemed,
+            "declined": invitation_notices.prepare_declined,
+            "request": invitation_notices.prepare_request,
+            "digest": invitation_notices.prepare_digest,
+            "reminder": invitation_messages.prepare_reminder,
+            template_messages.KIND: template_messages.prepare_test,
+            "workflow": workflow_messages.prepare,
+            "welcome": workflow_messages.prepare,  # as they were called before
             "reset-password": identity_messages.prepare_reset,
             "confirm-email": identity_messages.prepare_confirmation,
             "second-factor": identity_messages.prepare_second_factor,
@@ -161,6 +201,11 @@ def _background_work() -> None:
         }
     )
     handles(workflow_services.JOB, failed=workflow_handlers.failed)(workflow_handlers.run)
+    outside = workflow_handlers.call_outside
+    handles(workflow_services.OUTSIDE_JOB, failed=workflow_handlers.failed, outside=outside)(
+        workflow_handlers.run_outside
+    )
+    handles(invitation_services.REMIND_JOB)(invitation_handlers.remind)
     handles(identity_services.RESET_JOB)(identity_handlers.reset)
     handles(staff_services.NOTICE_JOB)(staff_notices.write)
 
@@ -170,6 +215,10 @@ def _known_providers() -> list[settings_queries.KnownProvider]:
         settings_queries.KnownProvider(p.slug, p.caption, p.enabled and p.for_sign_in, p.enabled and p.for_registration)
         for p in provider_queries.all_of_them()
     ]
+
+
+def _contact_created(contact_id: int, now: datetime) -> None:
+    workflow_services.trigger("contact_created", contact_id=contact_id, now=now)
 
 
 def _first_role() -> Planned:
@@ -200,6 +249,8 @@ def navigation() -> list[NavItem]:
         (_("Contacts"), "users", "contacts.index", "view"),
         (_("Accounts"), "building", "accounts.index", "view"),
         (_("Web roles"), "shield", "roles.index", "view"),
+        (_("Workflows"), "sitemap", "workflows.index", "view"),
+        (_("Email templates"), "template", "email_templates.index", "edit_templates"),
         (_("Outbox"), "mail", "outbox.index", "view"),
         (_("Journal"), "history", "journal.index", "read_journal"),
         (_("People"), "id-badge", "people.index", "manage_staff"),

@@ -1,5 +1,6 @@
 """The settings an operator gives, read once at the start; anything wrong is told in one line per fault."""
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from portal.kernel.egress import Network
 from portal.kernel.secrets_ import KeyRing, new_ring, new_secret, parse_ring, write_ring
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -22,8 +24,10 @@ NAMES = (
     "PORTAL_DATABASE_URL",
     "PORTAL_MAIL_URL",
     "PORTAL_MAIL_FROM",
+    "PORTAL_MAIL_RETURN_PATH",
     "PORTAL_TIMEZONE",
     "PORTAL_TRUSTED_PROXIES",
+    "PORTAL_WEBHOOK_NETWORKS",
     "PORTAL_INSTANCE",
 )
 PROVIDERS = "providers"
@@ -71,6 +75,10 @@ class Settings:
     timezone: str
     trusted_proxies: int
     providers: tuple[DeclaredProvider, ...] = ()
+    webhook_networks: tuple[Network, ...] = ()
+    """Networks that webhooks may call beside the public internet."""
+    mail_return_path: str = ""
+    """The address that undeliverable mail comes back to, which `portal mail bounce` reads; empty: none."""
 
     @property
     def https(self) -> bool:
@@ -112,6 +120,8 @@ def load(environment: Mapping[str, str] | None = None, *, make_secrets: bool = F
         timezone=_timezone(given.get("PORTAL_TIMEZONE", "UTC"), faults),
         trusted_proxies=_hops(given.get("PORTAL_TRUSTED_PROXIES", "0"), faults),
         providers=_providers(stored.get(PROVIDERS, {}), instance, faults),
+        webhook_networks=_networks(given.get("PORTAL_WEBHOOK_NETWORKS", ""), faults),
+        mail_return_path=_return_path(given.get("PORTAL_MAIL_RETURN_PATH", ""), faults),
     )
     if faults:
         raise BadSettings(faults)
@@ -256,6 +266,13 @@ def _mail_from(value: str, faults: list[str]) -> str:
     return value
 
 
+def _return_path(value: str, faults: list[str]) -> str:
+    # The part before the @ gets up to 33 characters more, of the 64 it may have.
+    if value and not re.fullmatch(r"[A-Za-z0-9._-]{1,30}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value):
+        faults.append("PORTAL_MAIL_RETURN_PATH: must look like bounces@example.org, at most 30 characters before the @")
+    return value
+
+
 def _timezone(name: str, faults: list[str]) -> str:
     try:
         ZoneInfo(name)
@@ -269,3 +286,11 @@ def _hops(value: str, faults: list[str]) -> int:
         faults.append("PORTAL_TRUSTED_PROXIES: must be the number of proxies in front, 0 to 10")
         return 0
     return int(value)
+
+
+def _networks(value: str, faults: list[str]) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        faults.append("PORTAL_WEBHOOK_NETWORKS: must be networks such as 10.0.0.0/8, separated by commas")
+        return ()

@@ -10,15 +10,9 @@ from wtforms import BooleanField, SelectField, SelectMultipleField
 
 from portal.accounts import queries as accounts
 from portal.contacts.models import Contact
-from portal.contacts.services import LANGUAGES, ContactValues
+from portal.contacts.services import LANGUAGES, ContactValues, languages
 from portal.roles.models import WebRole
 from portal.web.forms import Address, Form, Line, Picker, Version, choices
-
-
-def languages() -> dict[str, str]:
-    """The languages that mail and pages may be in, by code."""
-    names = (_("English"), _("German"), _("French"), _("Spanish"), _("Arabic"))
-    return dict(zip(LANGUAGES, names, strict=True))
 
 
 class WebRoles(SelectMultipleField):

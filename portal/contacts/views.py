@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from portal.accounts import queries as accounts
 from portal.contacts import queries, services
-from portal.contacts.forms import ContactForm, EditContactForm, languages, typed_from
+from portal.contacts.forms import ContactForm, EditContactForm, typed_from
 from portal.contacts.models import Contact
 from portal.journal import queries as journal
 from portal.kernel import clock, paging
@@ -85,7 +85,7 @@ def record(contact_id: int) -> Response:
         contact=contact,
         account=account,
         web_roles=queries.web_roles(contact_id),
-        language=languages().get(contact.language, contact.language),
+        language=services.languages().get(contact.language, contact.language),
         timeline=journal.timeline("contact", contact_id),
     )
 
@@ -205,7 +205,7 @@ def _in_words(values: dict[str, Any]) -> dict[str, str]:
     return {
         **{name: value or "" for name, value in values.items()},
         "account": accounts.names([account_id]).get(account_id, ""),
-        "language": languages().get(values["language"], ""),
+        "language": services.languages().get(values["language"], ""),
         "web_roles": ", ".join(role.name for role in roles.by_ids(values["web_roles"])),
     }
 

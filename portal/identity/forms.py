@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, SelectField, ValidationError
 from wtforms.fields.core import Field
 
-from portal.contacts.forms import languages
+from portal.contacts.services import languages
 from portal.identity.queries import username_key
 from portal.kernel.passwords import LONGEST, weakness
 from portal.settings.queries import site

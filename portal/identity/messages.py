@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask_babel import format_datetime
 from flask_babel import gettext as _
 
 from portal.contacts import queries as contacts
@@ -104,6 +103,6 @@ def _prepared(template: str, contact: Contact, **values: Any) -> Prepared:
     return Prepared(to=contact.email1 or "", template=template, values=named, language=contact.language)
 
 
-def _local(instant: datetime) -> str:
-    zone = site().zone
-    return f"{format_datetime(instant.astimezone(zone), 'medium', rebase=False)} ({zone.key})"
+def _local(instant: datetime) -> datetime:
+    """In the site's zone; the mail tells it in its own language."""
+    return instant.astimezone(site().zone)

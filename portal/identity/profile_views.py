@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from portal.accounts import queries as accounts
 from portal.contacts import queries as contacts
 from portal.contacts import services as contact_services
-from portal.contacts.forms import languages
+from portal.contacts.services import languages
 from portal.identity import queries, services
 from portal.identity.forms import ChangePasswordForm, FirstPasswordForm, MoveForm, PersonalForm, UsernameForm
 from portal.identity.guard import (

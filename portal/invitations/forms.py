@@ -8,22 +8,25 @@ from typing import Any
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import DateField, RadioField, SelectField, SelectMultipleField
+from wtforms import DateField, Field, RadioField, SelectField, SelectMultipleField
 from wtforms.validators import InputRequired
+from wtforms.widgets import TextInput
 
 from portal.accounts import queries as accounts
 from portal.contacts import queries as contacts
+from portal.contacts.services import languages
 from portal.invitations.models import ANYONE, GROUP, INVITED, SINGLE
+from portal.invitations.queries import reminders
 from portal.invitations.queries.values import InvitationValues
 from portal.kernel.codes import LONGEST_TYPED
 from portal.roles import queries as roles
 from portal.roles.models import WebRole
 from portal.staff import queries as staff
 from portal.staff.permissions import Permission, StaffActor, may_grant
-from portal.web.forms import Form, Line, Picker, Version, WholeNumber, choices, clean
+from portal.web.forms import Form, Line, Lines, Picker, Version, WholeNumber, choices, clean
 from portal.workflows import queries as workflows
 
-LONGEST_NAME = 200
+LONGEST_NAME, LONGEST_MESSAGE = 200, 2000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -41,6 +44,30 @@ class Day(DateField):
             self.data = None
         if self.data is None:
             raise ValueError(_("Please enter a day as year-month-day, such as 2027-01-31."))
+
+
+class Days(Field):
+    """Numbers of days, such as "3, 7"; `data` is a tuple of them, `typed` what stands in the field."""
+
+    widget = TextInput()
+    data: tuple[int, ...]
+    typed: str | None = None
+
+    def process_data(self, value: Any) -> None:
+        self.data = tuple(value or ())
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        if not valuelist:
+            self.data = ()
+            return
+        self.typed = clean(valuelist[0])
+        days = reminders.parse_days(self.typed)
+        self.data = days or ()
+        if days is None:
+            raise ValueError(_("Please enter numbers of days, such as 3, 7."))
+
+    def _value(self) -> str:
+        return self.typed if self.typed is not None else reminders.listed(self.data or ())
 
 
 class Chosen(SelectMultipleField):
@@ -108,11 +135,17 @@ class InvitationForm(Form):
         validate_choice=False,
     )
 
+    language = SelectField(_l("Language"), validate_choice=False, default="")
+    message = Lines(_l("Personal message"), most=LONGEST_MESSAGE)
+    remind_after = Days(_l("Days after sending"))
+    remind_before = Days(_l("Days before the expiry"))
+
     def offer(self, by: StaffActor, given: Sequence[WebRole] = ()) -> None:
         """Fill in what can be chosen. `given` are the web roles the record gives already: one that this person may
         not give stays visible, so that nobody takes it away without noticing."""
         self.contacts.search_url = self.inviter.search_url = url_for("contacts.options")
         self.account.search_url = url_for("accounts.options")
+        self.language.choices = choices([("", _("That of each contact")), *languages().items()])
         self.owner.choices = choices((str(m.id), m.name) for m in staff.active_with(Permission.SEND))
         activated = [w for w in workflows.activated() if w.primary_entity == "contact"]
         self.workflow.choices = choices([("", _("None")), *((str(w.id), w.name) for w in activated)])
@@ -147,6 +180,10 @@ class InvitationForm(Form):
             web_role_ids=tuple(self.web_roles.data or ()),
             max_redemptions=self.max_redemptions.data,
             redeemable_by=self.redeemable_by.data or "",
+            language=self.language.data or "",
+            message=self.message.data,
+            remind_after=self.remind_after.data,
+            remind_before=self.remind_before.data,
         )
 
 
@@ -154,6 +191,44 @@ class EditInvitationForm(InvitationForm):
     """An invitation that exists."""
 
     version = Version()
+
+
+class ExtendForm(Form):
+    """Another last day."""
+
+    expires_on = Day(_l("Expires on"))
+
+
+class CodeForm(Form):
+    """Another code."""
+
+    code = Line(_l("New invitation code"), most=LONGEST_TYPED)
+
+
+class RecipientForm(Form):
+    """Another contact to invite."""
+
+    contact = Picker(_l("Invite instead"), offer=contacts.by_ids, search=contacts.options, needed=True)
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.contact.search_url = url_for("contacts.options")
+
+
+class NoticesForm(Form):
+    """How somebody hears of what happens to their invitations."""
+
+    notices = RadioField(
+        _l("When somebody accepts or declines an invitation of yours, or asks for a new one"),
+        [InputRequired(_l("Please choose from the list."))],
+        choices=choices(
+            [
+                ("at_once", _l("An e-mail at once, for each")),
+                ("daily", _l("One e-mail a day, at eight in the morning, if anything happened")),
+                ("none", _l("No e-mail")),
+            ]
+        ),
+    )
 
 
 class FindForm(Form):
@@ -177,5 +252,9 @@ def prefilled(values: InvitationValues, **more: Any) -> dict[str, Any]:
         "web_roles": list(values.web_role_ids),
         "max_redemptions": values.max_redemptions,
         "redeemable_by": values.redeemable_by,
+        "language": values.language,
+        "message": values.message,
+        "remind_after": values.remind_after,
+        "remind_before": values.remind_before,
         **more,
     }

@@ -13,8 +13,9 @@ from portal.invitations import links, queries
 from portal.invitations.models import Invitation, InvitedContact
 from portal.invitations.status import Reason, dead
 from portal.kernel import clock
+from portal.mail.dates import LastDay
 from portal.mail.models import Message
-from portal.mail.outbox import Cancelled, Prepared
+from portal.mail.outbox import Cancelled, NotNow, Prepared
 from portal.settings.queries import absolute_url, site
 from portal.staff import queries as staff
 
@@ -31,7 +32,7 @@ def prepare_invitation(message: Message, now: datetime) -> Prepared:
     settings = site()
     return Prepared(
         to=contact.email1 or "",
-        template="invitation",
+        template=str(message.detail.get("template", message.kind)),
         values={
             "site_name": settings.name,
             "inviter_name": sender,
@@ -42,23 +43,42 @@ def prepare_invitation(message: Message, now: datetime) -> Prepared:
             "link": absolute_url(f"/i/{links.token(invitation, invited, contact)}"),
             "code": queries.code(invitation),
             "redeem_url": absolute_url("/redeem"),
-            "expires_text": expires_text(invitation, settings.zone),
+            "expires_text": last_day(invitation, settings.zone),
             "account_name": accounts.names([invitation.account_id]).get(invitation.account_id or 0, ""),
             "role_names": [role.name for role in queries.roles(invitation.id)],
+            "personal_message": invitation.message,
         },
         sender_name=sender,
         reply_to=(inviter.email1 if inviter else None) or owner.email,
-        language=contact.language,
+        language=invitation.language or contact.language,
     )
 
 
-def expires_text(invitation: Invitation, zone: ZoneInfo) -> str:
-    """Through the end of which day it can be redeemed, with the zone; empty when it never expires."""
+def prepare_reminder(message: Message, now: datetime) -> Prepared:
+    """The reminder, made of the same; never in quiet hours, however long it had to wait for the mail server.
+
+    Raises Cancelled as the invitation does, and NotNow.
+    """
+    awake = site().awake(now)
+    if awake > now:
+        raise NotNow(awake)
+    return prepare_invitation(message, now)
+
+
+def last_day(invitation: Invitation, zone: ZoneInfo) -> LastDay | None:
+    """Through the end of which day it can be redeemed; None when it never expires."""
     if invitation.expires_at is None:
-        return ""
+        return None
     # The last moment, not the stored day: should the site's zone change later, the instant stays what it is.
-    last = clock.local_day(invitation.expires_at - timedelta(microseconds=1), zone)
-    return _("%(day)s, end of day (%(zone)s)", day=format_date(last, "long"), zone=zone.key.replace("_", " "))
+    return LastDay(clock.local_day(invitation.expires_at - timedelta(microseconds=1), zone), zone)
+
+
+def expires_text(invitation: Invitation, zone: ZoneInfo) -> str:
+    """The last day as a page says it, with the zone; empty when there is none. A mail tells `last_day` itself."""
+    last = last_day(invitation, zone)
+    if last is None:
+        return ""
+    return _("%(day)s, end of day (%(zone)s)", day=format_date(last.day, "long"), zone=zone.key.replace("_", " "))
 
 
 def _still_due(message: Message, now: datetime) -> tuple[Invitation, InvitedContact, Contact]:
@@ -74,6 +94,8 @@ def _still_due(message: Message, now: datetime) -> tuple[Invitation, InvitedCont
         raise Cancelled(_("The contact is no longer invited."))
     if not contact.active:
         raise Cancelled(_("The contact was deactivated."))
+    if invited.declined_at is not None:
+        raise Cancelled(_("The contact has declined the invitation."))
     if queries.redemption(invitation.id, contact.id) is not None:
         raise Cancelled(_("The contact has redeemed the invitation already."))
     if not contact.email1:

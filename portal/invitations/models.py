@@ -1,6 +1,7 @@
 """Invitations, whom they invite, what they grant, and who redeemed them."""
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,6 +18,8 @@ class Invitation(Base):
     `expires_on` is the day as typed, `expires_at` the first instant at which redeeming is refused.
     `max_redemptions` is 1 for a Single, None for a Group without a limit. `link_version` is bound into every
     link token: counting it up ends all links. The code is stored as a keyed hash and sealed, never plain.
+    `language` None means that of each contact. `reminders` is `{"after": [3, 7], "before": [2]}`: days after sending,
+    days before expiry.
     """
 
     __tablename__ = "invitation"
@@ -45,6 +48,9 @@ class Invitation(Base):
     completed_at: Mapped[datetime | None]
     deactivated_at: Mapped[datetime | None]
     deactivated_why: Mapped[str] = mapped_column(String(200), default="")
+    language: Mapped[str | None] = mapped_column(String(5))
+    message: Mapped[str] = mapped_column(Text, default="", server_default="")
+    reminders: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (
@@ -94,13 +100,46 @@ class InvitationCode(Base):
 
 
 class InvitedContact(Base):
-    """A contact that an invitation invites; `public_id` names the link that is mailed to exactly this contact."""
+    """A contact that an invitation invites; `public_id` names the link that is mailed to exactly this contact.
+
+    `declined_at`: they said no; redeeming takes it back.
+    """
 
     __tablename__ = "invited_contact"
 
     invitation_id: Mapped[int] = mapped_column(ForeignKey("invitation.id"), primary_key=True)
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), primary_key=True, index=True)
     public_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    declined_at: Mapped[datetime | None]
+    declined_words: Mapped[str] = mapped_column(String(500), default="", server_default="")
+
+
+class InvitationRequest(Base):
+    """Somebody with a dead link asked for a new invitation. `decision` is blank while open, then `reissued`, `refused`,
+    or `redeemed` where that came first."""
+
+    __tablename__ = "invitation_request"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    invitation_id: Mapped[int] = mapped_column(ForeignKey("invitation.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    reason: Mapped[str] = mapped_column(String(20))
+    words: Mapped[str] = mapped_column(String(500), default="")
+    asked_at: Mapped[datetime]
+    decision: Mapped[str] = mapped_column(String(10), default="")
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("staff_member.id"))
+
+    __table_args__ = (
+        Index(
+            "uq_invitation_request_open",
+            "invitation_id",
+            "contact_id",
+            unique=True,
+            sqlite_where=text("decision = ''"),
+            postgresql_where=text("decision = ''"),
+        ),
+    )
 
 
 class InvitationWebRole(Base):
@@ -134,6 +173,7 @@ class Redemption(Base):
     roles_added: Mapped[list[int]] = mapped_column(JSON, default=list)
     roles_withheld: Mapped[list[int]] = mapped_column(JSON, default=list)
     undone_at: Mapped[datetime | None]
+    undone_by: Mapped[int | None]
 
     __table_args__ = (
         Index(

@@ -1,5 +1,6 @@
 """What pages of lower slices show of invitations, which they do not know."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from flask import g, render_template
@@ -7,10 +8,13 @@ from flask_babel import gettext as _
 
 from portal.accounts.models import Account
 from portal.contacts.models import Contact
+from portal.invitations.forms import NoticesForm
 from portal.invitations.queries import summaries
 from portal.invitations.status import Status, dead, expired, status_of
 from portal.kernel import clock, paging
 from portal.roles.models import WebRole
+from portal.staff.models import StaffMember
+from portal.staff.permissions import Permission
 
 WIDTH = 320
 
@@ -32,7 +36,7 @@ def of_contact(contact: Contact) -> str:
         "invitations/_of_contact.html",
         contact=contact,
         rows=_shown(rows),
-        sendable={row.id for row in rows if contact.active and not row.redeemed and dead(row, now) is None},
+        sendable={row.id for row in rows if contact.active and _waits(row, now)},
         redemptions=summaries.redemptions_of_contact(contact.id),
         most=summaries.SHOWN,
     )
@@ -42,7 +46,7 @@ def contact_actions(contact: Contact) -> str:
     """*Create Invitation*, and *Send Invitation* where it is clear which one."""
     now = clock.now()
     rows = _of_contact(contact.id) if contact.active else []
-    waiting = [row for row in rows if not row.redeemed and dead(row, now) is None]
+    waiting = [row for row in rows if _waits(row, now)]
     return render_template(
         "invitations/_contact_actions.html", contact=contact, sends=waiting[0] if len(waiting) == 1 else None
     )
@@ -70,9 +74,23 @@ def overview(_person: object) -> str:
     return render_template(
         "invitations/_overview.html",
         expiring=[(row, status_of(row)) for row in expiring],
+        problems=summaries.problems(),
+        waiting=funnel.requests,
         bars=_bars([(_("Created"), funnel.created), (_("Sent"), funnel.sent), (_("Redeemed"), funnel.redeemed)]),
         width=WIDTH,
     )
+
+
+def notices(member: StaffMember) -> str:
+    """How this staff member hears of their invitations; nothing for somebody who can have none."""
+    if not member.may(Permission.SEND):
+        return ""
+    return render_template("invitations/_notices.html", form=NoticesForm(formdata=None, obj=member))
+
+
+def _waits(row: Any, now: datetime) -> bool:
+    """Whether this contact may still accept it, and has not said no."""
+    return not row.redeemed and row.declined_at is None and dead(row, now) is None
 
 
 def _of_contact(contact_id: int) -> Any:

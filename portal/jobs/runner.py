@@ -1,14 +1,16 @@
 """Does the jobs that are due, one at a time: claim, then effect and done-mark in one transaction."""
 
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from portal.jobs import handlers, queue
 from portal.jobs.handlers import Failure
+from portal.jobs.models import Job
 from portal.kernel import clock
-from portal.kernel.db import transaction
+from portal.kernel.db import db, transaction
 from portal.kernel.errors import PortalError
 
 log = structlog.get_logger("jobs")
@@ -27,13 +29,14 @@ def turn(worker: str, stopping: Callable[[], bool]) -> bool:
 
 def _do(job_id: int, worker: str) -> None:
     try:
+        outside = _outside(job_id)
         with transaction():
             now = clock.now()
             job = queue.hold(job_id, worker, now)
             if job is None:
                 return
             kind = job.kind
-            _handler(kind).run(job.detail, job.id, now)
+            _handler(kind).run({**job.detail, **outside}, job.id, now)
             queue.done(job, now)
     except (OperationalError, InterfaceError):
         # The database is away or busy: no fault of the job, whose lease brings it back.
@@ -43,6 +46,16 @@ def _do(job_id: int, worker: str) -> None:
         _note(job_id, worker, _words(fault))
     else:
         log.info("job.done", job=job_id, kind=kind)
+
+
+def _outside(job_id: int) -> dict[str, Any]:
+    """What the job does with other machines, while nothing in the database waits for it."""
+    job = db.session.get_one(Job, job_id, populate_existing=True)
+    outside = _handler(job.kind).outside
+    try:
+        return {} if outside is None else {"outside": outside(dict(job.detail), clock.now())}
+    finally:
+        db.session.rollback()
 
 
 def _note(job_id: int, worker: str, error: str) -> None:

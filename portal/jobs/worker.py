@@ -21,6 +21,7 @@ IDLE = 0.5
 AFTER_A_FAULT = 2.0
 BEAT = 5.0
 PURGE = 600.0
+CHORES = 60.0
 # What is under way when the worker is told to stop may take this long.
 GRACE = 30.0
 
@@ -36,11 +37,15 @@ class Lane(NamedTuple):
     table: Leased
 
 
-class Worker:
-    """Runs lanes until it is stopped; `folder` holds the lock files of this machine's workers."""
+Chore = Callable[[datetime], object]
 
-    def __init__(self, app: Flask, lanes: Sequence[Lane], folder: Path) -> None:
-        self.app, self.lanes, self.folder = app, lanes, folder
+
+class Worker:
+    """Runs lanes until it is stopped; `folder` holds the lock files of this machine's workers. Each of the `chores` is
+    done once a minute, in a transaction of its own."""
+
+    def __init__(self, app: Flask, lanes: Sequence[Lane], folder: Path, chores: Sequence[Chore] = ()) -> None:
+        self.app, self.lanes, self.folder, self.chores = app, lanes, folder, chores
         self.tables = [lane.table for lane in lanes]
         self.presence = presence.Presence(folder)
         self.stopping = threading.Event()
@@ -96,15 +101,20 @@ class Worker:
                 self.stopping.wait(AFTER_A_FAULT)
 
     def _keep_house(self) -> None:
-        since_beat = since_purge = 0.0
+        since_beat = since_purge = since_chores = 0.0
         while not self.stopping.wait(1):
-            since_beat, since_purge = since_beat + 1, since_purge + 1
+            since_beat, since_purge, since_chores = since_beat + 1, since_purge + 1, since_chores + 1
             self._attempt(self._bury)
             if since_beat >= BEAT and self._attempt(self._beat):
                 since_beat = 0.0
             if since_purge >= PURGE:
                 self._attempt(self._purge)
                 since_purge = 0.0
+
+            if since_chores >= CHORES:
+                for chore in self.chores:
+                    self._attempt(lambda chore=chore: _do(chore))  # type: ignore[misc]
+                since_chores = 0.0
 
     def _bury(self) -> bool:
         _, graves = presence.survey(self.folder)
@@ -156,3 +166,9 @@ class Worker:
         except Exception:
             log.exception("worker.fault", thread=threading.current_thread().name)
             return None
+
+
+def _do(chore: Chore) -> bool:
+    with transaction():
+        chore(clock.now())
+    return True

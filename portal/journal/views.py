@@ -23,6 +23,7 @@ PAGES = {
     "web_role": ("roles.record", "role_id"),
     "staff": ("people.record", "staff_id"),
     "message": ("outbox.record", "message_id"),
+    "template": ("email_templates.record", "template_id"),
 }
 
 

@@ -44,3 +44,27 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime:
 def local_day(instant: datetime, zone: ZoneInfo) -> date:
     """The calendar day that `instant` falls on in `zone`."""
     return instant.astimezone(zone).date()
+
+
+def at_hour(day: date, hour: int, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) at which `hour` strikes on `day` in `zone`; the first time where it strikes twice, and where
+    the clocks jump over it, when they do."""
+    return datetime.combine(day, time(hour), tzinfo=zone).astimezone(UTC)
+
+
+def same_time(instant: datetime, days: int, zone: ZoneInfo) -> datetime:
+    """So many days after `instant`, at the same time of day in `zone`, whatever the clocks did in between."""
+    local = instant.astimezone(zone)
+    return datetime.combine(local.date() + timedelta(days=days), local.time(), tzinfo=zone).astimezone(UTC)
+
+
+def after_quiet(instant: datetime, start: int, end: int, zone: ZoneInfo) -> datetime:
+    """`instant`, or where it falls between the hours `start` and `end` of the day in `zone` (over midnight too), the
+    instant at which those end."""
+    local = instant.astimezone(zone)
+    overnight = start > end
+    quiet = local.hour >= start or local.hour < end if overnight else start <= local.hour < end
+    if not quiet:
+        return instant
+    day = local.date() + timedelta(days=1 if overnight and local.hour >= start else 0)
+    return at_hour(day, end, zone)

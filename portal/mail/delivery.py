@@ -5,8 +5,10 @@ is committed together with the beginning of the next.
 """
 
 from collections.abc import Callable
-from email.utils import parseaddr
-from time import sleep
+from datetime import datetime
+from functools import partial
+from time import monotonic, sleep
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -16,19 +18,23 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from portal.kernel import clock
 from portal.kernel.addresses import BadAddress
 from portal.kernel.db import db, transaction
-from portal.mail import letters, queries, states
+from portal.mail import letters, pacing, queries, return_path, states
 from portal.mail.framing import Unframeable
-from portal.mail.outbox import Cancelled
+from portal.mail.outbox import Cancelled, NotNow
 from portal.mail.states import Held, Written
 from portal.mail.transport import Away, Line, Misconfigured, Postponed, Refused, parse
-from portal.settings.queries import operator
+from portal.settings.queries import operator, site
 
 log = structlog.get_logger("mail")
 # Few at a time, so that several workers share the queue evenly; a new line now and then, so that a server may balance.
 BATCH = 20
 PER_LINE = 100
+# A server closes a line that is quiet for minutes; where a turn is further off, the line is given up meanwhile.
+QUIET = 20.0
+LOOK_UP = 0.2
 
 Mark = Callable[[], None]
+T = TypeVar("T")
 
 
 def turn(worker: str, stopping: Callable[[], bool]) -> bool:
@@ -41,13 +47,25 @@ def turn(worker: str, stopping: Callable[[], bool]) -> bool:
         batches = 0
         while batches * BATCH < PER_LINE and not stopping():
             with transaction():
-                claimed = states.claim(worker, clock.now(), BATCH)
+                claimed = _claim(worker)
             if not claimed:
                 return False
             if not _Batch(line, claimed, stopping).deliver():
                 break
             batches += 1
     return True
+
+
+def _claim(worker: str) -> list[Held]:
+    """The next messages. Where the site sends slowly they are few, what somebody waits for goes before invitations."""
+    pace = _pace()
+    few = BATCH if pace is None else max(1, min(BATCH, pace // 6))
+    return states.claim(worker, clock.now(), few, urgent_first=pace is not None)
+
+
+def _pace() -> int | None:
+    """How many messages may leave in a minute; None: any number."""
+    return None if operator().keeps_mail else site().mail_per_minute
 
 
 class _Batch:
@@ -57,26 +75,45 @@ class _Batch:
         self.line, self.claimed, self.stopping = line, claimed, stopping
         self.kept = operator().keeps_mail
         self.goes_on = True
+        self.pace = _pace()
+        self.my_turn = False
 
     def deliver(self) -> bool:
         """Send them; False when the server would take no more."""
         mark: Mark | None = None
         while True:
-            begun = self._commit(mark)
+            if self.pace is not None and self.claimed and self.goes_on and not self.my_turn:
+                self._wait_until(self._commit(partial(self._mark_and_take_turn, mark, self.pace), mark))
+                mark, self.my_turn = None, True
+            begun = self._commit(partial(self._mark_and_begin, mark), mark)
             if begun is None:
                 return self.goes_on
             mark = self._send(begun)
 
-    def _commit(self, mark: Mark | None) -> Held | None:
-        """Mark the message before, begin the next. A mark is never given up: without it the message goes out twice."""
+    def _commit(self, work: Callable[[], T], mark: Mark | None) -> T:
+        """Do what holds a mark. A mark is never given up: without it the message goes out twice."""
         while True:
             try:
-                return self._mark_and_begin(mark)
+                return work()
             except (OperationalError, InterfaceError):
                 if mark is None:
                     raise
                 log.exception("mail.mark_waits")
                 sleep(1)
+
+    def _mark_and_take_turn(self, mark: Mark | None, pace: int) -> datetime:
+        with transaction():
+            if mark is not None:
+                mark()
+            return pacing.turn(pace, clock.now())
+
+    def _wait_until(self, turn: datetime) -> None:
+        wait = (turn - clock.now()).total_seconds()
+        if wait > QUIET:
+            self.line.close()
+        ends = monotonic() + wait
+        while not self.stopping() and (left := ends - monotonic()) > 0:
+            sleep(min(left, LOOK_UP))
 
     def _mark_and_begin(self, mark: Mark | None) -> Held | None:
         begun, left = None, list(self.claimed)
@@ -96,8 +133,11 @@ class _Batch:
         """Try one message; returns how to mark what came of it."""
         try:
             written = letters.write(begun.id, clock.now())
+            self.pace = _pace()  # read with it; an owner may have changed it
         except Cancelled as fault:
             return _mark(states.cancelled, begun, fault.reason)
+        except NotNow as fault:
+            return partial(states.put_back, begun, fault.until)
         except (OperationalError, InterfaceError):
             raise
         except Exception as fault:
@@ -110,6 +150,7 @@ class _Batch:
         return self._hand_over(begun, written)
 
     def _hand_over(self, begun: Held, written: Written) -> Mark:
+        self.my_turn = False
         try:
             answer = self.line.deliver(written.sender, written.to, written.data)
         except Refused as fault:
@@ -176,7 +217,7 @@ def _probe(line: Line) -> str | None:
     if operator().keeps_mail:
         return None
     try:
-        line.probe(parseaddr(operator().mail_from)[1])
+        line.probe(return_path.usual())
     except Misconfigured as fault:
         return fault.answer
     except Away:

@@ -9,11 +9,12 @@ from flask_babel import gettext as _
 
 from portal.kernel.addresses import parse
 from portal.kernel.db import db
-from portal.mail import outbox
+from portal.mail import outbox, return_path
 from portal.mail.framing import Letter, frame
 from portal.mail.models import Message
 from portal.mail.placeholders import harmless
 from portal.mail.states import Written
+from portal.mail.texts import Inactive
 from portal.settings.queries import operator, ring, site
 
 
@@ -34,8 +35,15 @@ def write(message_id: int, now: datetime) -> Written:
 
     message = db.session.get_one(Message, message_id)
     prepared = outbox.prepares[message.kind](message, now)
-    rendered = templates.render(prepared.template, prepared.values, prepared.language)
+    try:
+        if prepared.source is not None:
+            rendered = templates.made(prepared.source, prepared.values, passing=True)
+        else:
+            rendered = templates.render(prepared.template, prepared.values, prepared.language)
+    except Inactive as fault:
+        raise outbox.Cancelled(_("The e-mail template “%(name)s” is deactivated.", name=fault.name)) from fault
     name, sender = parseaddr(operator().mail_from)
+    sender = rendered.sender or sender
     letter = Letter(
         message_id=outbox.message_id(message),
         sender_name=_sender_name(prepared.sender_name, name),
@@ -46,17 +54,18 @@ def write(message_id: int, now: datetime) -> Written:
         date=now,
         text=rendered.text,
         html=rendered.html,
-        language=prepared.language if prepared.language in templates.LANGUAGES else "en",
+        language=rendered.language,
     )
     data = frame(letter)
     body = Body(*rendered[:3], list(rendered.links), list(rendered.secrets), kept=operator().keeps_mail)
     return Written(
         to=letter.to,
-        sender=sender,
+        sender=return_path.address(message, sender),
         shown_sender=letter.shown_sender,
         reply_to=letter.reply_to,
         sealed=ring().seal(json.dumps(body._asdict()), about=_seal(message_id)),
         data=data,
+        template_version_id=rendered.version_id,
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.kernel.db import Base
 
 WAITING = "state IN ('queued', 'deferred')"
+BOUNCED = "bounced_at IS NOT NULL"
 
 
 class Message(Base):
@@ -20,6 +21,8 @@ class Message(Base):
     the encrypted JSON `{"subject", "html", "text", "links", "secrets", "kept"}` as it was delivered. `detail` holds
     what preparing needs, without secrets. `message_id` is the random part of the Message-ID. While a message is
     `sending`, `possible_duplicate` is set as soon as the server may get it; the answer decides.
+    `template_version_id`: the saved text it was written with, None for the shipped one. `bounced_at`: a server took it
+    and gave it back later. `history` holds what happened before the present state: `{"at", "outcome", "answer", "by"}`.
     """
 
     __tablename__ = "message"
@@ -47,6 +50,9 @@ class Message(Base):
     body_sealed: Mapped[str | None] = mapped_column(Text)
     answer: Mapped[str] = mapped_column(String(500), default="")
     possible_duplicate: Mapped[bool] = mapped_column(default=False)
+    template_version_id: Mapped[int | None]
+    bounced_at: Mapped[datetime | None]
+    history: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
 
     __table_args__ = (
         Index("ix_message_due", "due_at", "id", sqlite_where=text(WAITING), postgresql_where=text(WAITING)),
@@ -58,6 +64,14 @@ class Message(Base):
         ),
         Index("ix_message_state", "state", "id"),
         Index("ix_message_about", "about_kind", "about_id", "contact_id"),
+        Index("ix_message_created_at", "created_at"),
+        Index("ix_message_bounced", "id", sqlite_where=text(BOUNCED), postgresql_where=text(BOUNCED)),
+        Index(
+            "ix_message_template_version",
+            "template_version_id",
+            sqlite_where=text("template_version_id IS NOT NULL"),
+            postgresql_where=text("template_version_id IS NOT NULL"),
+        ),
     )
 
 
@@ -71,3 +85,13 @@ class MailPause(Base):
     since: Mapped[datetime]
     next_try_at: Mapped[datetime]
     answer: Mapped[str] = mapped_column(String(500))
+
+
+class MailPace(Base):
+    """The one row (id 1) that all workers share where the site sends so many messages a minute and no more: when the
+    next one may leave."""
+
+    __tablename__ = "mail_pace"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    next_at: Mapped[datetime]

@@ -1,6 +1,6 @@
 """The outbox: messages go in with the transaction that causes them, and are prepared when their turn comes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parseaddr
@@ -12,7 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from portal.kernel.db import db
 from portal.kernel.secrets_ import new_secret
 from portal.mail.models import Message
+from portal.mail.texts import Source
 from portal.settings.queries import operator
+from portal.staff.permissions import StaffActor
 
 
 class Cancelled(Exception):
@@ -23,6 +25,14 @@ class Cancelled(Exception):
         self.reason = str(reason)
 
 
+class NotNow(Exception):
+    """Raised by a preparer: the message waits until then, as if it had never been begun."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until.isoformat())
+        self.until = until
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What a message becomes, settled when it is delivered.
@@ -30,7 +40,8 @@ class Prepared:
     `to` is the one address; `template` a name under `templates/mail/<language>/`; `values` what its placeholders
     show: `link` and names ending in `_url` must be addresses of this site, `code` is the invitation code in groups, all
     else is taken as text that people typed. `sender_name` is the person who writes (the message comes from
-    "Anna Weber via Site"); None means the site itself. `reply_to` is an address, or None.
+    "Anna Weber via Site"); None means the site itself. `reply_to` is an address, or None. `source` stands in for the
+    texts of the template: a test of a text that is not saved.
     """
 
     to: str
@@ -39,7 +50,14 @@ class Prepared:
     sender_name: str | None = None
     reply_to: str | None = None
     language: str = "en"
+    source: Source | None = field(default=None, repr=False)
 
+
+Resend = Callable[[int, int, StaffActor, datetime], str]
+
+resends: dict[str, Resend] = {}
+"""Who writes a message about a record of that kind anew, filled by the composition root: given the record's id, the
+contact, who asks and when, it returns why it did not, empty where it did."""
 
 Preparer = Callable[[Message, datetime], Prepared]
 
@@ -94,6 +112,31 @@ def asked_since(kinds: Sequence[str], since: datetime, *, contact_id: int) -> in
     """How many messages of these kinds to a contact went in since then."""
     asked = select(func.count()).select_from(Message).where(Message.contact_id == contact_id)
     return db.session.scalar(asked.where(Message.kind.in_(kinds), Message.created_at > since)) or 0
+
+
+def enqueue_many(
+    kind: str,
+    recipients: Mapping[int, str],
+    *,
+    now: datetime,
+    about: tuple[str, int],
+    detail: dict[str, Any] | None = None,
+    created_by: int | None = None,
+    due_at: datetime | None = None,
+) -> None:
+    """The same message to many contacts: `recipients` gives each contact's id its `dedupe_key`, which counts once as in
+    `enqueue`. Thousands take as long as a few dozen do one by one."""
+    shared = {"kind": kind, "about_kind": about[0], "about_id": about[1], "detail": detail or {}, "history": []}
+    shared |= {"created_at": now, "created_by": created_by, "due_at": due_at or now, "state": "queued", "attempts": 0}
+    rows = [
+        {**shared, "contact_id": contact_id, "dedupe_key": key, "message_id": _message_id()}
+        for contact_id, key in recipients.items()
+    ]
+    if rows:
+        db.session.flush()
+        dialect: Any = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(Message.__table__).on_conflict_do_nothing(index_elements=[Message.dedupe_key])
+        db.session.execute(insert, rows)
 
 
 def message_id(message: Message) -> str:

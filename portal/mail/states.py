@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, select, text, update
 from portal.contacts.models import Contact
 from portal.jobs.leases import LEASE, Leased
 from portal.journal.services import Record, record
-from portal.kernel.actor import SYSTEM
+from portal.kernel.actor import SYSTEM, Actor
 from portal.kernel.db import db, execute_dml
 from portal.mail.models import WAITING, MailPause, Message
 
@@ -18,6 +18,8 @@ MINUTE = timedelta(minutes=1)
 WAITS = tuple(MINUTE * n for n in (1, 5, 15, 30, 60, 120, 240, 480, 480, 480, 480, 480, 480, 480, 480))
 PAUSE = MINUTE
 LONGEST_ANSWER = 500
+PATIENT = ("invitation", "reminder", "digest")
+LONGEST_HISTORY = 60
 
 _table: Table = Message.__table__  # type: ignore[assignment]
 MESSAGES = Leased(_table, held="sending", waiting="queued", begun="possible_duplicate")
@@ -42,14 +44,16 @@ class Written:
     reply_to: str | None
     sealed: str
     data: bytes = field(repr=False)
+    template_version_id: int | None = None
 
-    def remembered(self) -> dict[str, str | None]:
+    def remembered(self) -> dict[str, str | int | None]:
         """The columns that say what was written to whom."""
         return {
             "to_address": self.to,
             "sender": self.shown_sender[:400],
             "reply_to": self.reply_to,
             "body_sealed": self.sealed,
+            "template_version_id": self.template_version_id,
         }
 
 
@@ -58,10 +62,12 @@ def any_due(now: datetime) -> bool:
     return db.session.scalar(select(Message.id).where(text(WAITING), Message.due_at <= now).limit(1)) is not None
 
 
-def claim(worker: str, now: datetime, limit: int) -> list[Held]:
-    """Take due messages into `worker`'s hands, oldest first."""
+def claim(worker: str, now: datetime, limit: int, *, urgent_first: bool = False) -> list[Held]:
+    """Take due messages into `worker`'s hands, oldest first; with `urgent_first` those before that somebody waits for,
+    such as the link to a new password."""
     due = select(Message.id, Message.possible_duplicate).where(text(WAITING), Message.due_at <= now)
-    oldest = due.order_by(Message.due_at, Message.id).limit(limit).with_for_update(skip_locked=True)
+    order = (Message.kind.in_(PATIENT), Message.due_at) if urgent_first else (Message.due_at,)
+    oldest = due.order_by(*order, Message.id).limit(limit).with_for_update(skip_locked=True)
     held = [Held(message_id, worker, flagged) for message_id, flagged in db.session.execute(oldest)]
     if held:
         values = {"state": "sending", "worker": worker, "lease_until": now + LEASE}
@@ -108,8 +114,7 @@ def failed(begun: Held, written: Written | None, answer: str, now: datetime) -> 
         return
     if written is not None:
         _remember(message, written)
-    _let_go(message, "failed", answer, begun.flagged)
-    _journal(message, "message.failed", now)
+    _fail(message, answer, now, begun.flagged)
 
 
 def cancelled(begun: Held, reason: str, now: datetime) -> None:
@@ -119,17 +124,18 @@ def cancelled(begun: Held, reason: str, now: datetime) -> None:
         return
     message.attempts -= 1
     _let_go(message, "cancelled", reason, begun.flagged)
-    _journal(message, "message.cancelled", now)
+    note(message, "cancelled", reason, now)
+    journal(message, "message.cancelled", now)
 
 
-def put_back(begun: Held, now: datetime) -> None:
-    """As if it had never been begun."""
+def put_back(begun: Held, due_at: datetime) -> None:
+    """As if it had never been begun; due again at that time."""
     message = _still(begun)
     if message is None:
         return
     message.attempts -= 1
     _let_go(message, "queued", message.answer, begun.flagged)
-    message.due_at = now
+    message.due_at = due_at
 
 
 def postpone_unbegun(claimed: Sequence[Held], answer: str, now: datetime) -> None:
@@ -148,6 +154,16 @@ def put_back_unbegun(claimed: Sequence[Held], now: datetime) -> None:
         if message is not None:
             _let_go(message, "queued", message.answer, held.flagged)
             message.due_at = now
+
+
+def bounced(message: Message, answer: str, now: datetime) -> None:
+    """A server took it, and another one gave it back for good. The message is locked."""
+    if message.sent_at is not None:
+        note(message, "sent", message.answer, message.sent_at)
+    message.bounced_at = now
+    _let_go(message, "failed", answer, message.possible_duplicate)
+    note(message, "bounced", answer, now)
+    journal(message, "message.bounced", now)
 
 
 def pause(answer: str, now: datetime) -> None:
@@ -183,11 +199,17 @@ def _still(held: Held) -> Message | None:
 
 def _wait_or_fail(message: Message, answer: str, now: datetime, flagged: bool) -> None:
     if message.attempts > len(WAITS):
-        _let_go(message, "failed", answer, flagged)
-        _journal(message, "message.failed", now)
+        _fail(message, answer, now, flagged)
         return
     _let_go(message, "deferred", answer, flagged)
+    note(message, "deferred", answer, now)
     message.due_at = now + WAITS[message.attempts - 1]
+
+
+def _fail(message: Message, answer: str, now: datetime, flagged: bool) -> None:
+    _let_go(message, "failed", answer, flagged)
+    note(message, "failed", answer, now)
+    journal(message, "message.failed", now)
 
 
 def _let_go(message: Message, state: str, answer: str, flagged: bool) -> None:
@@ -201,7 +223,13 @@ def _remember(message: Message, written: Written) -> None:
         setattr(message, column, value)
 
 
-def _journal(message: Message, action: str, now: datetime) -> None:
+def note(message: Message, outcome: str, answer: str, now: datetime, by: str = "") -> None:
+    """Keep what happened; the latest of it, should that ever be very much."""
+    line = {"at": now.isoformat(), "outcome": outcome, "answer": answer[:LONGEST_ANSWER], "by": by}
+    message.history = [*message.history, line][-LONGEST_HISTORY:]
+
+
+def journal(message: Message, action: str, now: datetime, by: Actor = SYSTEM) -> None:
     """A message that will not arrive belongs on the timelines: somebody has to do something about it."""
     about = []
     if message.contact_id is not None:
@@ -209,4 +237,4 @@ def _journal(message: Message, action: str, now: datetime) -> None:
     if message.about_kind is not None and message.about_id is not None:
         about.append(Record(message.about_kind, message.about_id, ""))
     detail = {"message_id": message.id, "kind": message.kind}
-    record(action, *about, by=SYSTEM, now=now, text=message.answer, detail=detail)
+    record(action, *about, by=by, now=now, text=message.answer, detail=detail)

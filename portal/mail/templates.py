@@ -1,19 +1,19 @@
 """Turns a template and its values into subject, HTML and text. A template is data, never code."""
 
+import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import css_inline
-from liquid import BoundTemplate, Environment, StrictUndefined
+from liquid import BoundTemplate, Environment, StrictUndefined, Token
+from liquid.exceptions import LiquidSyntaxError
 from markupsafe import Markup
 
-from portal.mail.placeholders import filled, is_link
+from portal.mail.placeholders import RIGHT_TO_LEFT, filled, is_link
+from portal.mail.texts import FIRST_LANGUAGE, ROOT, Source, read, source
 from portal.settings.queries import operator
 
-ROOT = Path(__file__).parent.parent.parent / "templates" / "mail"
-LANGUAGES = ("en",)
 TAGS = (
     "if",
     "unless",
@@ -33,8 +33,12 @@ FILTERS = (
     *("escape", "default", "date", "upcase", "downcase", "capitalize", "strip", "truncate", "truncatewords", "size"),
     *("join", "first", "last", "plus", "minus", "url_encode", "newline_to_br", "strip_html"),
 )
-LONGEST_SOURCE = 50_000
 LONGEST_SUBJECT = 200
+LONGEST_PIECE, MOST_IN_LOOPS = 1_000, 100
+"""Characters of one placeholder or tag, and how many of them may stand in loops: what Liquid leaves without limit."""
+_OPENING = re.compile(r"\{\{|\{%-?\s*(\w*)")
+_RAW_ENDS = re.compile(r"\{%-?\s*end(?:raw|doc)\s*-?%\}")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class Rendered(NamedTuple):
@@ -45,6 +49,9 @@ class Rendered(NamedTuple):
     text: str
     links: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    language: str = FIRST_LANGUAGE
+    version_id: int | None = None
+    sender: str | None = None
 
 
 class _Limited(Environment):
@@ -73,25 +80,51 @@ class _Template(NamedTuple):
     text: BoundTemplate
 
 
-def render(name: str, values: Mapping[str, Any], language: str = "en") -> Rendered:
-    """The message that `name` makes of `values` (see `placeholders.KNOWN`).
+def render(key: str, values: Mapping[str, Any], language: str = FIRST_LANGUAGE) -> Rendered:
+    """The message that the template `key` makes of `values` (see `placeholders.KNOWN`), in `language` or the nearest
+    there is.
 
-    Raises ValueError or a Liquid error when it cannot be made.
+    Raises Inactive, and ValueError or a Liquid error when it cannot be made.
     """
-    template = _load(name, language if language in LANGUAGES else "en")
-    given = filled(name, dict(values), operator().base_url)
+    return made(source(key, language), values)
+
+
+def made(found: Source, values: Mapping[str, Any], *, passing: bool = False) -> Rendered:
+    """The message that these texts make of `values`; `passing` for a draft, which is not remembered.
+
+    Raises ValueError or a Liquid error.
+    """
+    compiled = _compile if passing else _compiled
+    template = compiled(found.subject, found.html, found.text)
+    given = filled(found.kind, dict(values), operator().base_url, found.language)
     content = Markup(template.html.render(**given))  # noqa: S704  (Liquid has escaped every value in it)
-    page = _layout(language if language in LANGUAGES else "en").render(
-        content=content, site_name=given["site_name"], subject=(subject := template.subject.render(**given).strip())
+    subject = template.subject.render(**given).strip()
+    turned = found.language in RIGHT_TO_LEFT
+    page = _layout().render(
+        content=content,
+        site_name=values.get("site_name"),
+        subject=subject,
+        language=found.language,
+        direction="rtl" if turned else "ltr",
+        start="right" if turned else "left",
     )
-    links = tuple(dict.fromkeys(str(value) for key, value in given.items() if is_link(key) and value))
+    links = tuple(dict.fromkeys(str(value) for name, value in given.items() if is_link(name) and value))
     return Rendered(
         subject=subject[:LONGEST_SUBJECT],
         html=_inliner.inline(page),
         text=_tidy(template.text.render(**given)),
         links=links,
         secrets=tuple(_tokens(links)) + ((str(given["code"]),) if given.get("code") else ()),
+        language=found.language,
+        version_id=found.version_id,
+        sender=found.sender,
     )
+
+
+def parsed(text: str, *, html: bool = False) -> BoundTemplate:
+    """A text as Liquid reads it, for checking. Raises a Liquid error."""
+    _bounded(text)
+    return (_html if html else _plain).from_string(text)
 
 
 def _tokens(links: tuple[str, ...]) -> list[str]:
@@ -105,23 +138,44 @@ def _tidy(text: str) -> str:
     return "\n".join(line for n, line in enumerate(lines) if line or lines[n - 1]) + "\n"
 
 
-@cache
-def _load(name: str, language: str) -> _Template:
-    folder = ROOT / language
-    return _Template(
-        _plain.from_string(_source(folder / f"{name}.subject.txt")),
-        _html.from_string(_source(folder / f"{name}.html")),
-        _plain.from_string(_source(folder / f"{name}.txt")),
-    )
+def _bounded(text: str) -> None:
+    """Refuse what Liquid would take minutes to read or to fill in, by reading once over it.
+
+    Its lexer looks from every opening to the end of the text for the closing, its limit on loops counts rounds and not
+    what is done in each, and a range outside of a loop is made whole. Raises LiquidSyntaxError.
+    """
+    position = loops = inside = 0
+    while found := _OPENING.search(text, position):
+        start, tag = found.start(), found[1]
+        closing = "}}" if tag is None else "%}"
+        end = text.find(closing, start + 2, start + LONGEST_PIECE)
+        if end < 0:
+            raise _refusal(f"expected '{closing}', found end of file", text, start)
+        position = end + 2
+        if tag in ("raw", "doc"):
+            ends = _RAW_ENDS.search(text, position)
+            if ends is None:
+                raise _refusal(f"expected tag end{tag}", text, start)
+            position = ends.end()
+        loops += (tag == "for") - (tag == "endfor")
+        inside += loops > 0
+        if inside > MOST_IN_LOOPS:
+            raise _refusal("too much stands in loops", text, start)
+        if tag != "for" and ".." in _QUOTED.sub("", text[start:end]):
+            raise _refusal("a range may stand in the tag for only", text, start)
+
+
+def _refusal(message: str, text: str, start: int) -> LiquidSyntaxError:
+    return LiquidSyntaxError(message, token=Token("EOF", text[start : start + 80], start, text))
+
+
+def _compile(subject: str, html: str, text: str) -> _Template:
+    return _Template(parsed(subject), parsed(html, html=True), parsed(text))
+
+
+_compiled = lru_cache(maxsize=256)(_compile)
 
 
 @cache
-def _layout(language: str) -> BoundTemplate:
-    return _html.from_string(_source(ROOT / language / "layout.html"))
-
-
-def _source(path: Path) -> str:
-    source = path.read_text(encoding="utf-8")
-    if len(source) > LONGEST_SOURCE:
-        raise ValueError(f"{path.name} is too long")
-    return source
+def _layout() -> BoundTemplate:
+    return _html.from_string(read(ROOT / "layout.html"))

@@ -11,9 +11,9 @@ from wtforms.fields.core import Field
 from portal.identity.forms import LONGEST_IDENTIFIER, SameAs, Secret, StrongEnough, Username
 from portal.kernel import codes
 from portal.kernel.names import holds_link
-from portal.web.forms import Address, Form, Line
+from portal.web.forms import Address, Form, Line, Lines
 
-LONGEST_NAME = 100
+LONGEST_NAME, LONGEST_WORDS = 100, 500
 PLAIN = {"autocapitalize": "none", "spellcheck": "false"}
 
 
@@ -105,3 +105,9 @@ class AboutYouForm(Form):
 
     validate_first_name = StrangerSignUpForm.validate_first_name
     validate_last_name = StrangerSignUpForm.validate_last_name
+
+
+class WordsForm(Form):
+    """What somebody says who declines, or who asks for a new invitation."""
+
+    words = Lines(_l("Your words"), most=LONGEST_WORDS)

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from flask_babel import format_datetime
 from flask_babel import gettext as _
 
 from portal.mail import outbox
@@ -25,12 +24,10 @@ def prepare(message: Message, now: datetime) -> Prepared:
     member = queries.find(message.staff_id or 0)
     if member is None or not member.active:
         raise Cancelled(_("This person does not work here any more."))
-    zone = site().zone
-    when = format_datetime(datetime.fromisoformat(message.detail["at"]).astimezone(zone), "medium", rebase=False)
     values = {
         "site_name": site().name,
         "name": member.name,
-        "when": f"{when} ({zone.key})",
+        "when": datetime.fromisoformat(message.detail["at"]).astimezone(site().zone),
         "what": message.detail["what"],
         "which": message.detail.get("name", ""),
     }

@@ -16,7 +16,7 @@ def work(app: Flask) -> None:
     with app.app_context(), transaction():
         # Whoever starts a worker may just have mended the configuration.
         states.try_again_now(clock.now())
-    Worker(app, lanes(), settings.instance / "run").run()
+    Worker(app, lanes(), settings.instance / "run", app.extensions["chores"]).run()
 
 
 def lanes() -> list[Lane]:

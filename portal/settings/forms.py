@@ -8,9 +8,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, SelectField
 
+from portal.settings.mail_form import MailFields
 from portal.settings.queries import SiteSettings, known_providers
 from portal.settings.services import LONGEST_EXPIRY_DAYS, LONGEST_MINIMUM, SHORTEST_MINIMUM
-from portal.web.forms import Form, Line, Version, WholeNumber
+from portal.web.forms import Line, Version, WholeNumber
 
 
 def zones() -> dict[str, list[tuple[str, str]]]:
@@ -27,7 +28,7 @@ def _shown(name: str) -> str:
     return name.replace("_", " ").replace("/", " / ")
 
 
-class SettingsForm(Form):
+class SettingsForm(MailFields):
     """What owners set: a field for each value of `SiteSettings`."""
 
     name = Line(_l("Name of the site"), most=100, needed=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 from flask import current_app
 
 from portal.config import Settings
+from portal.kernel import clock
 from portal.kernel.db import db
 from portal.kernel.secrets_ import KeyRing
 from portal.settings.models import SiteSettingsRow
@@ -68,12 +70,27 @@ class SiteSettings:
     """Throttle after 10 wrong passwords, and none accepted after 100"""
     owners_need_second_factor: bool = False
     """Owners must use an authenticator app (or a passkey) to sign in to the staff side"""
+    quiet_from: int | None = None
+    """The hour of the site's day from which on no reminder is sent, until `quiet_until`; both None: at any hour"""
+    quiet_until: int | None = None
+    mail_per_minute: int | None = None
+    """How many e-mails leave the outbox in a minute at most; None: as many as the mail server takes"""
+    staff_mails_per_day: int | None = None
+    """How many invitations and reminders one staff member may mail on a day in the site's zone; None: any number"""
+    site_mails_per_day: int | None = None
+    """The same for the site as a whole, workflows and scheduled reminders included"""
     version: int = 0
 
     @property
     def zone(self) -> ZoneInfo:
         """The site's time zone."""
         return ZoneInfo(self.timezone)
+
+    def awake(self, instant: datetime) -> datetime:
+        """`instant`, or the end of the quiet hours it falls into."""
+        if self.quiet_from is None or self.quiet_until is None or self.quiet_from == self.quiet_until:
+            return instant
+        return clock.after_quiet(instant, self.quiet_from, self.quiet_until, self.zone)
 
     @property
     def redeems(self) -> bool:

@@ -17,6 +17,7 @@ from portal.kernel.db import db
 from portal.kernel.errors import Invalid, Stale
 from portal.settings.models import KeyInUse, SiteSettingsRow
 from portal.settings.queries import SiteSettings, ground, known_providers, ring, site
+from portal.settings.rules import mail_faults
 from portal.settings.status import availability
 
 LONGEST_EXPIRY_DAYS = 3650
@@ -87,7 +88,7 @@ def _check(values: SiteSettings) -> None:
     least, most = SHORTEST_MINIMUM, LONGEST_MINIMUM
     if not least <= values.minimum_password_length <= most:
         faults["minimum_password_length"] = _("Please enter %(least)s to %(most)s characters.", least=least, most=most)
-    faults |= _interplay(values)
+    faults |= _interplay(values) | mail_faults(values)
     if faults:
         raise Invalid(faults)
 

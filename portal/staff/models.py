@@ -17,6 +17,7 @@ class StaffMember(Base):
     secret of their authenticator app, bound to
     `totp:<id>`; it counts once `totp_confirmed_at` is set. `totp_step` is the last time step used: no code works twice.
     `linked_by_address`: whether a provider's word on their address may link them; no longer once a link was removed.
+    `notices`: how they hear of redemptions, declines and requests of their invitations: at_once, daily or none.
     """
 
     __tablename__ = "staff_member"
@@ -38,6 +39,7 @@ class StaffMember(Base):
     totp_step: Mapped[int] = mapped_column(default=0, server_default="0")
     code_failures: Mapped[int] = mapped_column(default=0, server_default="0")
     linked_by_address: Mapped[bool] = mapped_column(default=True, server_default=true())
+    notices: Mapped[str] = mapped_column(String(10), default="at_once", server_default="at_once")
 
     is_authenticated = True
     is_anonymous = False

@@ -12,7 +12,7 @@ from portal.web import sessions
 
 LASTS = timedelta(minutes=10)
 PROVEN_AT = sessions.PROVEN_AT
-_KEPT, _LONGEST = "kept_form", 100_000
+_KEPT, _LONGEST = "kept_form", 250_000
 
 
 class Kept(NamedTuple):

@@ -1,11 +1,12 @@
-// The invitation's form: preset buttons fill in a day, and what only a Group has is hidden for a Single.
+// The invitation's form: preset buttons fill in a day or the days of reminders, and what only a Group has is hidden for a Single.
 (() => {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-sets]");
     if (!button) return;
-    const field = document.getElementById(button.dataset.sets);
-    field.value = button.dataset.value;
-    field.focus();
+    const values = button.dataset.value.split(";");
+    const fields = button.dataset.sets.split(" ").map((id) => document.getElementById(id));
+    fields.forEach((field, number) => { field.value = values[number]; });
+    fields[0].focus();
   });
 
   const form = document.querySelector("[data-invitation-form]");

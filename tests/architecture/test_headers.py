@@ -30,8 +30,10 @@ EXACT = {
     ),
     "Cache-Control": "no-store",
 }
-FRAMING, FRAMED = {"outbox.record"}, {"outbox.body"}
-"""A message's page frames its body, which has a policy of its own, tested below."""
+FRAMING, FRAMED = {"outbox.record", "email_templates.record"}, {"outbox.body", "email_templates.body"}
+STYLING = "email_templates.edit"
+"""A message's page frames its body, which has a policy of its own, tested below; the editor of templates lets
+CodeMirror make its style element."""
 ABSENT = ("Access-Control-Allow-Origin", "X-Powered-By", "Strict-Transport-Security")
 UNLISTED = ("/staff", "/redeem", "/i/", "/register")
 SECURE = {"PORTAL_BASE_URL": "https://portal.example.org"}
@@ -48,6 +50,11 @@ def faults(response: Any, path: str, endpoint: str = "") -> list[str]:
         exact = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
     elif response.status_code == 200 and endpoint in FRAMING:
         exact = {**EXACT, "Content-Security-Policy": f"{POLICY}; frame-src 'self'"}
+    elif response.status_code == 200 and endpoint == STYLING:
+        nonce = Page(response).first("form", data_studio=None).attrs["data-nonce"]
+        assert len(nonce) == 43
+        styling = POLICY.replace("style-src 'self'", f"style-src 'self' 'nonce-{nonce}'")
+        exact = {**EXACT, "Content-Security-Policy": f"{styling}; frame-src 'self'"}
     found = [f"{n}: {response.headers.get(n)}" for n, value in exact.items() if response.headers.get(n) != value]
     found += [f"{name} is there" for name in ABSENT if name in response.headers]
     vary = {part.strip() for part in response.headers.get("Vary", "").split(",")}

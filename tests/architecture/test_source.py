@@ -23,7 +23,13 @@ MAY_BE_RANDOM = (
     "portal/jobs/",
     "portal/demo",
 )
-MAY_CATCH_ALL = {"portal/jobs/worker.py", "portal/jobs/runner.py", "portal/mail/delivery.py", "portal/web/errors.py"}
+MAY_CATCH_ALL = {
+    "portal/jobs/worker.py",
+    "portal/jobs/runner.py",
+    "portal/mail/delivery.py",
+    "portal/web/errors.py",
+    "portal/workflows/steps/functions.py",  # loads the code of others
+}
 
 
 def name(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import flask_babel
@@ -20,10 +21,27 @@ ADDRESS = re.compile(r"\S+@\S+|https?://\S+|<\S+>")
 WORD = re.compile(r"[A-Za-z]{3,}")
 DATES = re.compile(r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b")
 READ_ATTRIBUTES = ("title", "alt", "placeholder", "aria-label", "data-text", "data-label", "data-done")
-GIVEN = ("time", "code", "kbd", "pre", "option")
-"""Not the portal's words: dates, codes, and names of time zones and languages in a list."""
-SHIPPED = ("Portal", "Authenticated Users", "Anonymous Users", "Welcome e-mail", "Note on the timeline", "by hand.")
+GIVEN = ("time", "code", "kbd", "pre", "option", "textarea", "bdi")
+"""Not the portal's words: dates, codes, names of time zones and languages in a list, texts that are being edited."""
+SHIPPED = (
+    "Portal",
+    "Authenticated Users",
+    "Anonymous Users",
+    "Welcome",
+    "Note on the timeline",
+    "by hand.",
+    "Send Invitation",
+    "Mails an invitation",
+    "Sends the new member",
+    "Writes a note",
+)
 """What ships in the database is data: an owner may rename it."""
+
+
+TEMPLATES = {
+    text for row in import_module("portal.migrations.versions.0004_mail_and_workflows").TEMPLATES for text in row[1:]
+}
+"""Names and descriptions of the shipped e-mail templates, which are data too."""
 
 
 class Pretend(NullTranslations):
@@ -74,7 +92,7 @@ def untranslated(page: Page) -> set[str]:
         while TRANSLATED.search(bare):
             bare = TRANSLATED.sub(" ", bare)
         bare = DATES.sub(" ", ADDRESS.sub(" ", bare))
-        if WORD.search(bare) and not any(name in bare for name in SHIPPED):
+        if WORD.search(bare) and not any(name in bare for name in SHIPPED) and bare.strip() not in TEMPLATES:
             left.add(" ".join(text.split()))
     return left
 

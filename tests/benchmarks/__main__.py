@@ -22,7 +22,7 @@ from portal.kernel.db import db, transaction
 from portal.kernel.secrets_ import digest, new_secret
 from portal.staff.models import StaffMember
 from portal.web.sessions import STAFF, ServerSession
-from tests.benchmarks import timing
+from tests.benchmarks import mailing, template, timing
 from tests.benchmarks.servers import Asker, serving
 
 LIST = "/staff/invitations/?view=open"
@@ -123,6 +123,8 @@ def main() -> None:
             )
             print(f"{label:22}{ours:>10.1f}{cells[0]:>10}{cells[1]:>10}{cells[2]:>12}")
     timing.compare()
+    print(f"\n{template.report()}")
+    mailing.report()
 
 
 main()

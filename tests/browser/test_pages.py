@@ -18,7 +18,10 @@ AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = ["color-contrast"]
 """All that another colour scheme can break."""
-NO_PAGE = ("health.live", "health.ready", "outbox.body", "redemption.link", "redemption.register")
+NO_PAGE = (
+    *("health.live", "health.ready", "outbox.body", "email_templates.body"),
+    *("redemption.link", "redemption.register"),
+)
 PERSONAS = {
     "owner": lambda endpoint: _is_staff(endpoint),
     "invitee": lambda endpoint: endpoint.startswith(("identity.", "redemption.welcome")),
@@ -28,7 +31,7 @@ DESK, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, heig
 
 
 def _is_staff(endpoint: str) -> bool:
-    return endpoint.partition(".")[0] not in ("redemption", "sign_in", "identity", "health")
+    return endpoint.partition(".")[0] not in ("redemption", "sign_in", "identity", "health", "template_tests")
 
 
 def addresses(app: Flask, world: World, persona: str) -> list[str]:

@@ -1,7 +1,5 @@
 """A workflow that fails takes nothing back: the redemption stands, the run is tried again, its effect happens once."""
 
-from typing import Any
-
 import pytest
 from flask import Flask
 
@@ -36,14 +34,14 @@ def test_the_redemption_stands(
     left = [failures]
     done: list[int] = []
 
-    def flaky(step: dict[str, Any], about: steps.Context) -> str:
+    def flaky(values: steps.Values, about: steps.Context) -> steps.Outcome:
         if left[0]:
             left[0] -= 1
             raise RuntimeError("broken")
         done.append(about.run.id)
-        return "done"
+        return steps.Outcome("done")
 
-    monkeypatch.setitem(steps.types, "flaky", flaky)
+    monkeypatch.setitem(steps.types, "flaky", steps.StepType("flaky", "Flaky", "x", flaky))
     role, contact = make.make_role(), make.make_contact(verified=True)
     workflow = make._saved(Workflow(name="Flaky", steps=[{"type": "flaky"}]))
     invitation = make.make_invitation(contact, roles=[role], workflow=workflow)

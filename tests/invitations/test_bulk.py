@@ -44,7 +44,7 @@ def three() -> list[int]:
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize("action", ["", "extend", "remind", "assign-owner", "delete", "SEND"])
+@pytest.mark.parametrize("action", ["", "remind-me", "assign-owner", "delete", "SEND"])
 def test_an_act_that_is_none(owner: Client, action: str):
     assert post(owner, action, three(), confirm=1).status_code == 422
     assert messages() == []

@@ -419,6 +419,6 @@ def test_find_shows_the_form_again_and_saves_nothing(owner: Client, dump: Callab
 @pytest.mark.sqlite_only
 def test_presets_are_days_of_the_sites_calendar(owner: Client):
     page = owner.page(NEW)
-    days = [e.attrs["data-value"] for e in page.all("button", data_sets=None)]
+    days = [e.attrs["data-value"] for e in page.all("button", data_sets="expires_on")]
     today = date(2026, 11, 20)
     assert days == [*((today + timedelta(days=d)).isoformat() for d in (7, 14, 30, 90)), ""]

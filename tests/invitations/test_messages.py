@@ -13,6 +13,7 @@ from portal.invitations.messages import prepare_invitation
 from portal.invitations.models import Invitation
 from portal.kernel import addresses, clock
 from portal.kernel.db import db, transaction
+from portal.mail import dates
 from portal.mail.outbox import Cancelled, prepares
 from portal.mail.templates import render
 from tests.support import make
@@ -125,13 +126,13 @@ def test_an_inviter_without_address_leaves_replies_to_the_owner(anna: Contact):
 def test_it_says_until_when_with_the_zone(anna: Contact, zone: str, day: date, text: str):
     make.set_site(timezone=zone)
     made = make.make_invitation(anna, expires_on=day, zone=zone)
-    assert prepared(made, anna).values["expires_text"] == text
+    assert dates.told(prepared(made, anna).values["expires_text"], "en") == text
 
 
 def test_the_day_it_names_is_the_one_that_is_left_after_the_zone_changed(anna: Contact):
     made = make.make_invitation(anna, expires_on=date(2027, 1, 31), zone="Pacific/Kiritimati")
     make.set_site(timezone="America/New_York")
-    assert prepared(made, anna).values["expires_text"].startswith("January 31, 2027")
+    assert prepared(made, anna).values["expires_text"].day == date(2027, 1, 31)
     assert made.expires_at == clock.end_of_day(date(2027, 1, 31), __import__("zoneinfo").ZoneInfo("Pacific/Kiritimati"))
 
 

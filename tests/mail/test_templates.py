@@ -2,32 +2,71 @@
 
 import re
 import time
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 from liquid.exceptions import LiquidError
 
 from portal.mail import templates
-from portal.mail.placeholders import KNOWN, harmless
+from portal.mail.dates import LastDay
+from portal.mail.placeholders import KNOWN, harmless, is_link
 
 LINK = "http://localhost/i/" + "Ab3_" * 10 + "xyz"
+LANGUAGES = ("en", "de", "fr", "es", "ar")
+BERLIN = ZoneInfo("Europe/Berlin")
+WHEN = datetime(2026, 12, 5, 16, 7, tzinfo=BERLIN)
+_INVITATION = {
+    "site_name": "Portal",
+    "inviter_name": "Bert Köhler",
+    "owner_name": "Olga Owner",
+    "contact_name": "Anna Weber",
+    "contact_first_name": "Anna",
+    "invitation_name": "Spring",
+    "link": LINK,
+    "code": "7K3M-9QXR-T2VD-8HNC",
+    "redeem_url": "http://localhost/redeem",
+    "expires_text": LastDay(date(2026, 12, 20), BERLIN),
+    "account_name": "Weber & Söhne",
+    "role_names": ["Supplier", "Reader"],
+    "personal_message": "Please have a look.\nIt takes a minute.",
+}
+_TO_OWNER = {
+    "site_name": "Portal",
+    "owner_name": "Olga Owner",
+    "contact_name": "Anna Weber",
+    "invitation_name": "Spring",
+    "account_name": "Weber & Söhne",
+    "role_names": ["Supplier", "Reader"],
+    "when": WHEN,
+    "words": "I was on holiday.\nCould I have another link?",
+    "link": "http://localhost/staff/invitations/7",
+}
 SAMPLE: dict[str, dict[str, Any]] = {
-    "invitation": {
+    "invitation": _INVITATION,
+    "reminder": _INVITATION,
+    "redeemed": _TO_OWNER,
+    "declined": _TO_OWNER,
+    "request": _TO_OWNER,
+    "digest": {
         "site_name": "Portal",
-        "inviter_name": "Bert Köhler",
         "owner_name": "Olga Owner",
+        "link": "http://localhost/staff/invitations/",
+        "items": ["Anna Weber accepted “Spring”.", "Ben Carter declined “Autumn”."],
+    },
+    "message": {
+        "site_name": "Portal",
         "contact_name": "Anna Weber",
         "contact_first_name": "Anna",
-        "invitation_name": "Spring",
-        "link": LINK,
-        "code": "7K3M-9QXR-T2VD-8HNC",
-        "redeem_url": "http://localhost/redeem",
-        "expires_text": "20 December 2026, end of day (Europe/Berlin)",
+        "name": "Anna",
+        "link": "http://localhost/profile",
         "account_name": "Weber & Söhne",
         "role_names": ["Supplier", "Reader"],
     },
+    "test-mail": {"site_name": "Portal", "name": "Olga", "link": "http://localhost/staff/outbox/7"},
     "welcome": {"site_name": "Portal", "name": "Anna", "link": "http://localhost/profile"},
     "reset-password": {"site_name": "Portal", "name": "Anna", "link": LINK, "minutes": 30},
     "confirm-email": {"site_name": "Portal", "name": "Anna", "link": LINK, "hours": 72},
@@ -54,6 +93,7 @@ SAMPLE: dict[str, dict[str, Any]] = {
 HOSTILE = (
     "<a href=//evil>x</a> http://evil.example www.evil.example https:evil.example evil。example {{ link }} {% if %}"
 )
+NEEDED = ("site_name", "link", "minutes", "hours", "inviter_name", "contact_name", "code", "items", "what")
 pytestmark = pytest.mark.sqlite_only
 
 
@@ -64,17 +104,20 @@ def _app(app: Flask) -> None:
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_hostile_value_makes_no_link(name: str) -> None:
-    typed = {
-        key: HOSTILE if isinstance(value, str) and not key.endswith(("link", "url")) and key != "site_name" else value
-        for key, value in SAMPLE[name].items()
-    }
-    if "role_names" in typed:
-        typed["role_names"] = [HOSTILE]
-    made = templates.render(name, typed)
-    addresses = re.findall(r'href="([^"]*)"', made.html)
-    assert all(address.startswith("http://localhost/") for address in addresses)
-    for part in (made.subject, made.text, re.sub(r"<[^>]*>", " ", made.html)):
-        assert not re.search(r"://(?!localhost)|\bwww\.\S|evil\.\S|//evil|<a", part)
+    typed = {key: _hostile(key, value) for key, value in SAMPLE[name].items()}
+    for language in LANGUAGES:
+        made = templates.render(name, typed, language)
+        addresses = re.findall(r'href="([^"]*)"', made.html)
+        assert all(address.startswith("http://localhost/") for address in addresses)
+        for part in (made.subject, made.text, re.sub(r"<[^>]*>", " ", made.html)):
+            assert not re.search(r"://(?!localhost)|\bwww\.\S|evil\.\S|//evil|<a", part)
+
+
+def _hostile(key: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [HOSTILE]
+    typed = isinstance(value, str) and not is_link(key) and key != "site_name"
+    return f"{HOSTILE}\n{HOSTILE}" if typed else value
 
 
 def test_a_link_to_elsewhere_is_refused() -> None:
@@ -90,23 +133,25 @@ def test_an_unknown_value_is_refused() -> None:
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_every_message_is_complete_without_what_is_optional(name: str) -> None:
-    made = templates.render(
-        name, {"site_name": "Portal", "inviter_name": "Bert"} if name == "invitation" else SAMPLE[name]
-    )
-    assert "None" not in made.text
-    assert made.subject
-    assert "\n\n\n" not in made.text
+    for language in LANGUAGES:
+        for names in (NEEDED, NEEDED[:1], ()):
+            made = templates.render(name, {key: SAMPLE[name][key] for key in names if key in SAMPLE[name]}, language)
+            assert "None" not in made.text
+            assert made.subject
+            assert "\n\n\n" not in made.text
+            assert "\n\n\n" not in templates.render(name, SAMPLE[name], language).text
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_every_message_says_who_sent_it_and_shows_its_link_bare(name: str) -> None:
-    made = templates.render(name, SAMPLE[name])
-    assert "Portal" in made.html
-    assert "Portal" in made.text
-    if "link" in SAMPLE[name]:
-        assert SAMPLE[name]["link"] in made.text
-        assert made.html.count(SAMPLE[name]["link"]) >= 3, "the button, the bare link and its text"
-        assert made.links[0] == SAMPLE[name]["link"]
+    for language in LANGUAGES:
+        made = templates.render(name, SAMPLE[name], language)
+        assert "Portal" in made.html
+        assert "Portal" in made.text
+        if "link" in SAMPLE[name]:
+            assert f"    {SAMPLE[name]['link']}\n" in made.text
+            assert made.html.count(SAMPLE[name]["link"]) >= 3, "the button, the bare link and its text"
+            assert made.links[0] == SAMPLE[name]["link"]
 
 
 def test_the_invitation_has_link_code_and_end() -> None:

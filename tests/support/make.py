@@ -16,8 +16,16 @@ from flask import current_app
 from portal.accounts.models import Account
 from portal.config import Settings
 from portal.contacts.models import Contact, ContactWebRole
+from portal.email_templates.models import EmailTemplate, TemplateVersion
 from portal.identity.models import Credential, ExternalIdentity, RememberedBrowser
-from portal.invitations.models import Invitation, InvitationCode, InvitationWebRole, InvitedContact, Redemption
+from portal.invitations.models import (
+    Invitation,
+    InvitationCode,
+    InvitationRequest,
+    InvitationWebRole,
+    InvitedContact,
+    Redemption,
+)
 from portal.jobs.models import Job
 from portal.journal.models import JournalEntry, JournalRecord
 from portal.kernel import addresses, clock, codes
@@ -49,8 +57,10 @@ def make_staff(
     email: str = "",
     password: str | None = PASSWORD,
     active: bool = True,
+    notices: str = "none",
 ) -> StaffMember:
-    """A staff member; with `password=None` they cannot sign in yet."""
+    """A staff member; with `password=None` they cannot sign in yet. Unlike in life they get no notices unless told to,
+    so that a test finds the messages it is about."""
     number = next(_count)
     email = email or f"{role}{number}@staff.example"
     return _saved(
@@ -61,6 +71,7 @@ def make_staff(
             role=role,
             password_hash=password_hash(password) if password else None,
             active=active,
+            notices=notices,
             created_at=clock.now(),
         )
     )
@@ -232,6 +243,12 @@ def make_redemption(invitation: Invitation, contact: Contact, *, proof: str = "l
     return _loaded(redemption)
 
 
+def make_request(invitation: Invitation, contact: Contact, **more: Any) -> InvitationRequest:
+    """Somebody asked for a new invitation; open unless a `decision` is given."""
+    values = {"reason": "expired", "words": "", "asked_at": clock.now(), "decision": ""}
+    return _saved(InvitationRequest(invitation_id=invitation.id, contact_id=contact.id, **{**values, **more}))
+
+
 def make_message(
     kind: str = "invitation", *, contact: Contact | None = None, state: str = "queued", **more: Any
 ) -> Message:
@@ -282,6 +299,28 @@ def set_site(**values: Any) -> None:
 def shipped_workflow(key: str = "welcome-email") -> Workflow:
     """A workflow that ships with the portal: `welcome-email`, `timeline-note`."""
     return db.session.scalars(db.select(Workflow).filter_by(key=key)).one()
+
+
+def shipped_template(key: str = "invitation") -> EmailTemplate:
+    """An e-mail template that ships with the portal."""
+    return db.session.scalars(db.select(EmailTemplate).filter_by(key=key)).one()
+
+
+def make_template(name: str = "", description: str = "", *, note: str = "") -> EmailTemplate:
+    """A template of the site's own with two versions in English."""
+    number = next(_count)
+    template = _saved(
+        EmailTemplate(
+            key=f"own-{number}", kind="message", name=name or f"T{number}", description=description, **_stamps()
+        )
+    )
+    template_id = template.id
+    with transaction():
+        for version in (1, 2):
+            texts = {"subject": f"N° {version}", "html": f"<p>N° {version}</p>", "text": f"N° {version}\n"}
+            more = {"number": version, "note": note, "created_at": clock.now()}
+            db.session.add(TemplateVersion(template_id=template_id, language="en", **texts, **more))
+    return _loaded(template)
 
 
 def implicit_role(which: str = "authenticated") -> WebRole:

@@ -24,6 +24,14 @@ def only_loopback() -> Iterator[list[str]]:
             tried.append(str(host))
             raise LeftHome(f"tests do not leave this machine: {host}")
 
+    def is_number(host: object) -> bool:
+        """Whether nobody need be asked what it means, in whichever spelling; connecting to it is another matter."""
+        try:
+            look_up(str(host), None, flags=socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError):
+            return False
+        return True
+
     def guarded_connect(self: socket.socket, address: Any) -> None:
         if self.family != socket.AF_UNIX:
             refuse_foreign(address[0])
@@ -35,7 +43,9 @@ def only_loopback() -> Iterator[list[str]]:
         return connect_ex(self, address)
 
     def guarded_look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
-        refuse_foreign(host.decode() if isinstance(host, bytes) else host)
+        name = host.decode() if isinstance(host, bytes) else host
+        if not is_number(name):
+            refuse_foreign(name)
         return look_up(host, *args, **kwargs)
 
     socket.socket.connect, socket.socket.connect_ex = guarded_connect, guarded_connect_ex  # type: ignore[method-assign]

@@ -117,7 +117,8 @@ class Form(Element):
 def _held(control: Element) -> list[str]:
     attrs = control.attrs
     if control.tag == "textarea":
-        return ["".join(child for child in control.children if isinstance(child, str)).removeprefix("\n")]
+        text = "".join(child for child in control.children if isinstance(child, str))
+        return [text.removeprefix("\r").removeprefix("\n")]
     if control.tag == "select":
         options = control.all("option")
         chosen = [o for o in options if "selected" in o.attrs]

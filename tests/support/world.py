@@ -18,6 +18,7 @@ from portal.kernel.secrets_ import new_public_id
 from portal.mail.models import Message
 from portal.staff import links as staff_links
 from portal.staff.models import SetUpLink
+from portal.workflows.models import Workflow
 from tests.support import make
 from tests.support.make import days, ring
 
@@ -26,18 +27,28 @@ VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MESSAGE_STATES = ("queued", "sending", "sent", "deferred", "failed", "cancelled")
 # More addresses of a page than its bare one.
 QUERIES = {
-    "invitations.index": [f"?view={v}" for v in ("new", "open", "completed", "inactive", "all", "nonsense")]
-    + ["?q=for", "?sort=name", "?sort=-expires", "?view=all&after=garbage"],
+    "invitations.index": [
+        *(f"?view={v}" for v in ("new", "open", "completed", "inactive", "all", "problems", "requests", "nonsense")),
+        *("?q=for", "?sort=name", "?sort=-expires", "?view=all&after=garbage"),
+    ],
     "invitations.new": ["?contact={contact}"],
     "contacts.index": ["?q=per", "?sort=-name", "?after=garbage", "?active=0"],
     "accounts.index": ["?q=acc", "?after=garbage"],
     "roles.index": ["?q=ro"],
     "journal.index": ["?after=garbage", "?action=invitation.sent", "?q=per"],
-    "outbox.index": ["?state=failed", "?after=garbage"],
+    "outbox.index": ["?state=failed", "?state=bounced", "?contact={contact}&invitation={invitation}", "?after=garbage"],
     "people.index": ["?view=inactive"],
     "providers.new": [f"?preset={p}" for p in ("oidc", "entra", "linkedin", "github", "nonsense")],
+    "workflows.record": ["?state=failed", "?after=garbage"],
+    "workflows.runs": ["?state=done", "?state=nonsense"],
+    "workflows.start": ["?entity=contact&ids={contact}", "?entity=invitation&ids={invitation}"],
     "contacts.options": ["?q=per&name=contacts&multiple=1"],
     "accounts.options": ["?q=acc&name=account"],
+    "email_templates.record": ["?language=de", "?language=nonsense"],
+    "email_templates.edit": ["?language=ar", "?draft=garbage"],
+    "email_templates.body": ["?scheme=dark&language=de"],
+    "email_templates.compare": ["?left=1&right=shipped", "?left=nonsense"],
+    "email_templates.restore": ["?number=1"],
     "roles.options": ["?q=ro&name=web_roles&multiple=1"],
 }
 REMEMBERING = (
@@ -86,6 +97,7 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
     without = make.make_contact(text("Carla"), text("Nomail"), None, phone=text("555"))
     gone = make.make_contact(text("Dora"), text("Gone"), "dora@example.org", active=False)
     workflow = make.shipped_workflow()
+    template = make.make_template(text("Own template"), text("What it is for"), note=text("Changed"))
     more = {"roles": [role, reserved], "account": account, "workflow": workflow, "inviter": bruno, "owner": owner}
     tomorrow, yesterday = (clock.now() + days(step) for step in (1, -1))
     new = make.make_invitation(anna, name=text("New one"), expires_at=tomorrow, expires_on=tomorrow.date(), **more)
@@ -108,6 +120,7 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
         for_staff=True,
     )
     declared = make.make_provider("declared", caption=text("Declared"), source="file", enabled=False)
+    request = make.make_request(expired, anna, words=text("Please once more"))
     messages = [_message(anna, opened, state, text) for state in MESSAGE_STATES]
     for state, action in (("queued", "started"), ("done", "done"), ("failed", "failed")):
         run = make.make_run(workflow, bruno, state=state, invitation_id=completed.id, error=text("It broke"))
@@ -133,10 +146,12 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
         "message_id": messages[2],
         "run_id": run.id,
         "workflow_id": workflow.id,
+        "template_id": template.id,
         "redemption_id": redemption.id,
         "identity_id": make.make_identity(bruno, provider, email=text("bruno@main.example"), name=text("Bruno")).id,
         "browser_id": make.make_remembered(bruno).id,
         "provider_id": provider.id,
+        "request_id": request.id,
     }
     world.more = {
         "contact_id": make.ids([bruno, without, gone]),
@@ -145,6 +160,8 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
         "role_id": [make.implicit_role().id, reserved.id],
         "staff_id": [owner.id],
         "provider_id": [declared.id],
+        "template_id": [make.shipped_template().id],
+        "workflow_id": [_drafted(role.id, account.id, text)],
     }
     world.codes = {"open": make.code_of(opened), "group": make.code_of(group)}
     world.tokens = {
@@ -156,6 +173,25 @@ def build(text: Callable[[str], str] = lambda label: label) -> World:
         "staff.set_up": set_up_token(newcomer.id),
     }
     return world
+
+
+def _drafted(role_id: int, account_id: int, text: Callable[[str], str]) -> int:
+    """A workflow with a draft of every kind of value."""
+    given: list[dict[str, object]] = [
+        {"type": "send_email", "template": "welcome"},
+        {"type": "add_role", "web_role": str(role_id)},
+        {"type": "assign_account", "account": account_id},
+        {"type": "set_field", "field": "phone", "value": text("0170")},
+        {"type": "note", "text": text("Remember")},
+        {"type": "webhook", "url": text("https"), "secret": "sealed"},
+        {"type": "stop_if_not", "field": "contact_name", "operator": "is", "value": text("Anna")},
+    ]
+    with transaction():
+        steps = [{"id": f"s{at}", **step} for at, step in enumerate(given)]
+        drafted = Workflow(name=text("Flow"), description=text("About"), activated=False, steps=[], draft=steps)
+        db.session.add(drafted)
+        db.session.flush()
+        return drafted.id
 
 
 def _message(contact: Contact, invitation: Invitation, state: str, text: Callable[[str], str]) -> int:

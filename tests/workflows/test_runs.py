@@ -28,18 +28,18 @@ class Flaky:
     def __init__(self) -> None:
         self.failures, self.done = 0, 0
 
-    def __call__(self, step: dict[str, Any], about: steps.Context) -> str:
+    def __call__(self, values: steps.Values, about: steps.Context) -> steps.Outcome:
         if self.failures:
             self.failures -= 1
             raise steps.StepFailed("The moon is in the wrong phase.")
         self.done += 1
-        return "done"
+        return steps.Outcome("done")
 
 
 @pytest.fixture
 def flaky(monkeypatch: pytest.MonkeyPatch) -> Flaky:
     step = Flaky()
-    monkeypatch.setitem(steps.types, "flaky", step)
+    monkeypatch.setitem(steps.types, "flaky", steps.StepType("flaky", "Flaky", "x", step))
     return step
 
 

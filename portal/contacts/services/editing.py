@@ -1,5 +1,6 @@
 """Creating and changing contacts."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,10 @@ from portal.staff.permissions import StaffActor, may_grant
 FIELDS = ("first_name", "last_name", "email1", "email2", "email3", "phone", "language")
 
 
+created: list[Callable[[int, datetime], object]] = []
+"""Who is told, inside the transaction, that there is a new contact; filled by the composition root."""
+
+
 def create(values: ContactValues, by: StaffActor, now: datetime) -> Contact:
     """A new contact. Raises Invalid, SameAddress, or Forbidden for a web role that `by` may not give."""
     check(values)
@@ -34,6 +39,7 @@ def create(values: ContactValues, by: StaffActor, now: datetime) -> Contact:
     give(contact, values.web_roles, now)
     detail = {"web_roles": [role.name for role in roles.by_ids(values.web_roles)]} if values.web_roles else {}
     record("contact.created", *about(contact, contact.account_id), by=by, now=now, detail=detail)
+    _tell(contact, now)
     return contact
 
 
@@ -52,6 +58,7 @@ def register(first_name: str, last_name: str, email: str, language: str, by: Act
     db.session.add(contact)
     db.session.flush()
     record("contact.registered", *about(contact), by=by, now=now)
+    _tell(contact, now)
     return contact
 
 
@@ -80,6 +87,11 @@ def update(contact_id: int, values: ContactValues, version: int, by: StaffActor,
     concerned = about(contact, *((account_before, contact.account_id) if "account" in changes else ()))
     record("contact.updated", *concerned, by=by, now=now, detail={"changes": changes})
     return contact
+
+
+def _tell(contact: Contact, now: datetime) -> None:
+    for hear in created:
+        hear(contact.id, now)
 
 
 def _replace_roles(contact: Contact, posted: tuple[int, ...], by: StaffActor, now: datetime) -> None:

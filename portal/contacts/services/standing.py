@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext as _
+from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from portal.accounts import queries as accounts
 from portal.contacts import queries
 from portal.contacts.models import Contact, ContactWebRole
+from portal.contacts.services.values import check, fill, values_of, with_value
 from portal.journal.services import Record, record
 from portal.kernel.actor import Actor
 from portal.kernel.db import db
@@ -45,6 +47,28 @@ def add_roles(contact_id: int, role_ids: Iterable[int], now: datetime) -> list[i
     if added:
         _touch(contact, now)
     return added
+
+
+def remove_roles(contact_id: int, role_ids: Iterable[int], now: datetime) -> list[int]:
+    """Take web roles away and say which of them were held. The caller keeps the journal."""
+    contact = queries.get(contact_id, lock=True)
+    held = (ContactWebRole.contact_id == contact.id, ContactWebRole.web_role_id.in_(list(role_ids)))
+    gone = list(db.session.scalars(delete(ContactWebRole).where(*held).returning(ContactWebRole.web_role_id)))
+    if gone:
+        _touch(contact, now)
+    return sorted(gone)
+
+
+def set_field(contact_id: int, name: str, value: str, now: datetime) -> str:
+    """Set a plain field, such as `phone`; gives what it held before. Raises Invalid; the caller keeps the journal."""
+    contact = queries.get(contact_id, lock=True)
+    held = values_of(contact)
+    before, values = str(getattr(held, name)), with_value(held, name, value)
+    check(values)
+    if before != value:
+        fill(contact, values, now)
+        _touch(contact, now)
+    return before
 
 
 def assign_account(contact_id: int, account_id: int | None, now: datetime) -> int | None:

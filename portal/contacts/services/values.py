@@ -1,7 +1,8 @@
 """What a contact's form holds, which of it is refused, and how it gets into the record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from flask_babel import gettext as _
 
@@ -33,6 +34,12 @@ def labels() -> dict[str, str]:
     }
 
 
+def languages() -> dict[str, str]:
+    """The languages that mail and pages may be in, by code."""
+    names = (_("English"), _("German"), _("French"), _("Spanish"), _("Arabic"))
+    return dict(zip(LANGUAGES, names, strict=True))
+
+
 @dataclass(frozen=True)
 class ContactValues:
     """What a contact's form holds. `create_anyway` accepts an address that another contact has already."""
@@ -47,6 +54,26 @@ class ContactValues:
     language: str = "en"
     web_roles: tuple[int, ...] = ()
     create_anyway: bool = False
+
+
+def values_of(contact: Contact) -> ContactValues:
+    """What the record holds, its web roles left out."""
+    return ContactValues(
+        contact.first_name,
+        contact.last_name,
+        contact.email1 or "",
+        contact.email2 or "",
+        contact.email3 or "",
+        contact.phone,
+        contact.account_id,
+        contact.language,
+    )
+
+
+def with_value(values: ContactValues, name: str, text: str) -> ContactValues:
+    """The same with another text in one field. Raises TypeError for a field there is not."""
+    changed: Any = {name: text}
+    return replace(values, **changed)
 
 
 class SameAddress(Invalid):

@@ -4,11 +4,18 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import CTE, Row, Subquery, case, exists, func, select, text
 
 from portal.accounts.models import Account
 from portal.contacts.models import Contact
-from portal.invitations.models import Invitation, InvitationCode, InvitationWebRole, InvitedContact, Redemption
+from portal.invitations.models import (
+    Invitation,
+    InvitationCode,
+    InvitationRequest,
+    InvitationWebRole,
+    InvitedContact,
+    Redemption,
+)
 from portal.invitations.status import Status
 from portal.kernel.db import LARGEST_ID, db, load
 from portal.kernel.errors import NotFound
@@ -18,7 +25,7 @@ from portal.settings.queries import ring
 from portal.staff.models import StaffMember
 from portal.workflows.models import Workflow
 
-KIND = "invitation"
+KIND, REMINDER = "invitation", "reminder"
 
 STATUS = case(
     (Invitation.deactivated_at.is_not(None), Status.INACTIVE.value),
@@ -130,11 +137,22 @@ def was_redeemed(invitation_id: int) -> bool:
 
 
 class Invitee(NamedTuple):
-    """An invited contact, whether they redeemed, and their latest invitation mail."""
+    """An invited contact, whether they redeemed, their latest mail about it, and when and how they declined.
+
+    `invited_at`: when they were last sent the invitation, None also where the last mail did not reach them.
+    """
 
     contact: Contact
     redeemed: bool
     message: Row[Any] | None
+    declined_at: datetime | None = None
+    declined_words: str = ""
+    invited_at: datetime | None = None
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether they still can, and can be written to."""
+        return bool(self.contact.active and self.contact.email1) and not self.redeemed and self.declined_at is None
 
 
 def invitees(invitation_id: int, limit: int) -> list[Invitee]:
@@ -142,23 +160,51 @@ def invitees(invitation_id: int, limit: int) -> list[Invitee]:
     redeemed = select(Redemption.id).where(
         Redemption.invitation_id == invitation_id, Redemption.contact_id == Contact.id, Redemption.undone_at.is_(None)
     )
-    found = db.session.execute(
-        select(Contact, redeemed.exists())
+    # Cut first: a group may hold thousands, each with messages of their own.
+    answer = (InvitedContact.declined_at, InvitedContact.declined_words)
+    shown = (
+        select(Contact.id.label("contact_id"), redeemed.exists().label("redeemed"), *answer)
         .join(InvitedContact, InvitedContact.contact_id == Contact.id)
         .where(InvitedContact.invitation_id == invitation_id)
         .order_by(Contact.name_key, Contact.id)
         .limit(limit)
-    ).all()
-    messages = _latest_messages(invitation_id, [contact.id for contact, _redeemed in found])
-    return [Invitee(contact, done, messages.get(contact.id)) for contact, done in found]
+        .cte("shown")
+    )
+    last = _last_messages(invitation_id, shown)
+    invited_at = case((last.c.failed < last.c.counted, last.c.invited_at)).label("invited_at")
+    message = (Message.id, Message.state, Message.answer, Message.sent_at, Message.due_at)
+    found = db.session.execute(
+        select(Contact, shown.c.redeemed, shown.c.declined_at, shown.c.declined_words, invited_at, *message)
+        .join(shown, shown.c.contact_id == Contact.id)
+        .outerjoin(last, last.c.contact_id == Contact.id)
+        .outerjoin(Message, Message.id == last.c.id)
+        .order_by(Contact.name_key, Contact.id)
+    )
+    return [_invitee(row) for row in found]
 
 
-def _latest_messages(invitation_id: int, contact_ids: list[int]) -> dict[int, Row[Any]]:
-    about = (Message.about_kind == KIND, Message.about_id == invitation_id, Message.contact_id.in_(contact_ids))
-    latest = select(func.max(Message.id)).where(*about).group_by(Message.contact_id)
-    columns = (Message.id, Message.contact_id, Message.state, Message.answer, Message.sent_at, Message.due_at)
-    found: Any = db.session.execute(select(*columns).where(Message.id.in_(latest))) if contact_ids else ()
-    return {row.contact_id: row for row in found}
+def _invitee(row: Row[Any]) -> Invitee:
+    message = row if row.id is not None else None
+    return Invitee(row.Contact, row.redeemed, message, row.declined_at, row.declined_words, row.invited_at)
+
+
+def _last_messages(invitation_id: int, shown: CTE) -> Subquery:
+    """Per contact: the last mail, the last that failed, the last that was not cancelled, and when they were invited."""
+    standing = Message.state != "cancelled"
+    created: Any = case((standing & (Message.kind == KIND), Message.created_at))
+    about = (Message.about_kind == KIND, Message.about_id == invitation_id)
+    return (
+        select(
+            Message.contact_id,
+            func.max(Message.id).label("id"),
+            func.max(case((Message.state == "failed", Message.id), else_=0)).label("failed"),
+            func.max(case((standing, Message.id), else_=0)).label("counted"),
+            func.max(created, type_=Message.created_at.type).label("invited_at"),
+        )
+        .where(*about, Message.contact_id.in_(select(shown.c.contact_id)))
+        .group_by(Message.contact_id)
+        .subquery()
+    )
 
 
 class RedemptionLine(NamedTuple):
@@ -186,18 +232,20 @@ def redemptions(invitation_id: int, limit: int) -> list[RedemptionLine]:
 
 
 class Related(NamedTuple):
-    """The records an invitation points to, as far as it does."""
+    """The records an invitation points to, as far as it does; `asked`: whether somebody asks for a new one."""
 
     owner: StaffMember
     inviter: Contact | None
     account: Account | None
     workflow: Workflow | None
+    asked: bool = False
 
 
 def related(invitation: Invitation) -> Related:
-    """Owner, inviter, account and workflow, in one statement."""
+    """Owner, inviter, account and workflow, and whether anybody asks, in one statement."""
+    asked = exists().where(InvitationRequest.invitation_id == Invitation.id, text("invitation_request.decision = ''"))
     found = db.session.execute(
-        select(StaffMember, Contact, Account, Workflow)
+        select(StaffMember, Contact, Account, Workflow, asked)
         .select_from(Invitation)
         .join(StaffMember, StaffMember.id == Invitation.owner_id)
         .outerjoin(Contact, Contact.id == Invitation.inviter_id)

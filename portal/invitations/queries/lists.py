@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, or_, select, tuple_
 
 from portal.contacts.models import Contact
-from portal.invitations.models import Invitation, InvitedContact
+from portal.invitations.models import Invitation, InvitationRequest, InvitedContact
+from portal.invitations.queries import problems, requests
 from portal.invitations.status import Status
 from portal.kernel import addresses, paging
 from portal.kernel.db import contains, db
@@ -17,8 +18,8 @@ from portal.staff.models import StaffMember
 
 SOON = timedelta(days=7)
 SORTS = ("newest", "name", "expiry")
-ALL, EXPIRED, EXPIRING = "all", "expired", "expiring"
-VIEWS = (*(status.value for status in Status), ALL, EXPIRED, EXPIRING)
+ALL, EXPIRED, EXPIRING, PROBLEMS, REQUESTS = "all", "expired", "expiring", "problems", "requests"
+VIEWS = (*(status.value for status in Status), ALL, EXPIRED, EXPIRING, PROBLEMS, REQUESTS)
 DEFAULT_VIEW, DEFAULT_SORT = Status.OPEN.value, "newest"
 
 _I = Invitation
@@ -64,11 +65,12 @@ class Listing(NamedTuple):
 
 
 class Invited(NamedTuple):
-    """Whom a row of the list invites: the first contact's name and address, and how many more."""
+    """Whom a row of the list invites: the first contact's name and address, how many more; how many said no."""
 
     name: str
     email: str
     more: int
+    declined: int = 0
 
 
 def listing(view: str, text: str, sort: str, direction: str) -> Listing:
@@ -97,8 +99,7 @@ def page(wanted: Listing, after: str, now: datetime) -> paging.Page[Row[Any]]:
 def counts(now: datetime) -> dict[str, int]:
     """How many rows each view holds, counted to 10,001 at most, in one statement."""
     columns = [
-        sum((paging.capped_column(select(_I.id).where(held)) for held in _where(view, now)), literal(0)).label(view)
-        for view in VIEWS
+        sum((paging.capped_column(rows) for rows in _counted(view, now)), literal(0)).label(view) for view in VIEWS
     ]
     found = db.session.execute(select(*columns)).one()
     return {view: min(number, paging.COUNTED + 1) for view, number in zip(VIEWS, found, strict=True)}
@@ -113,14 +114,20 @@ def invited(ids: Sequence[int]) -> dict[int, Invited]:
             InvitedContact.invitation_id,
             func.min(InvitedContact.contact_id).label("contact_id"),
             func.count().label("number"),
+            func.count(InvitedContact.declined_at).label("declined"),
         )
         .where(InvitedContact.invitation_id.in_(ids))
         .group_by(InvitedContact.invitation_id)
         .subquery()
     )
-    rows = select(first.c.invitation_id, first.c.number, Contact).join(Contact, Contact.id == first.c.contact_id)
+    rows = select(first.c.invitation_id, first.c.number, first.c.declined, Contact).join(
+        Contact, Contact.id == first.c.contact_id
+    )
     found = db.session.execute(rows)
-    return {row.invitation_id: Invited(row.Contact.name, row.Contact.email1 or "", row.number - 1) for row in found}
+    return {
+        row.invitation_id: Invited(row.Contact.name, row.Contact.email1 or "", row.number - 1, row.declined)
+        for row in found
+    }
 
 
 def _where(view: str, now: datetime) -> list[ColumnElement[bool]]:
@@ -129,8 +136,19 @@ def _where(view: str, now: datetime) -> list[ColumnElement[bool]]:
         return [PREDICATES[view]]
     if view == ALL:
         return [_I.id > 0]
+    if view == PROBLEMS:
+        return [problems.among(PREDICATES[Status.OPEN])]
+    if view == REQUESTS:
+        return [_I.id.in_(select(InvitationRequest.invitation_id).where(requests.OPEN))]
     over = _I.expires_at <= now if view == EXPIRED else and_(_I.expires_at > now, _I.expires_at <= now + SOON)
     return [and_(PREDICATES[status], over) for status in (Status.NEW, Status.OPEN)]
+
+
+def _counted(view: str, now: datetime) -> list[Select[Any]]:
+    """What a tab counts: invitations, or in one view who asks for another."""
+    if view == REQUESTS:
+        return [requests.open_ids()]
+    return [select(_I.id).where(held) for held in _where(view, now)]
 
 
 def _by_expiry(wanted: Listing, after: str, now: datetime) -> paging.Page[Row[Any]]:

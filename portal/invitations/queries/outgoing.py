@@ -2,17 +2,19 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from portal.contacts.models import Contact
 from portal.invitations.models import Invitation, InvitationWebRole, InvitedContact, Redemption
-from portal.invitations.queries import KIND
+from portal.invitations.queries import KIND, REMINDER
 from portal.kernel.db import db
 from portal.mail.models import Message
 from portal.roles.models import WebRole
 from portal.staff.models import StaffMember
+
+KINDS = (KIND, REMINDER)
 
 
 def invited_of(ids: Collection[int]) -> list[Any]:
@@ -55,19 +57,100 @@ def redeemed_of(ids: Collection[int]) -> set[tuple[int, int]]:
 
 
 def recent_messages(ids: Collection[int], since: datetime) -> dict[tuple[int, int], tuple[int, datetime]]:
-    """How many invitation mails each (invitation id, contact id) was written since then, and when the first was."""
+    """How many mails each (invitation id, contact id) was written since then, reminders too, and when the first was."""
     first = func.min(Message.created_at, type_=Message.created_at.type)
     found: Any = db.session.execute(
         select(Message.about_id, Message.contact_id, func.count(), first)
         .where(
             Message.about_kind == KIND,
             Message.about_id.in_(ids),
-            Message.kind == KIND,
+            Message.kind.in_(KINDS),
             Message.created_at > since,
         )
         .group_by(Message.about_id, Message.contact_id)
     )
     return {(invitation_id, contact_id): (count, first) for invitation_id, contact_id, count, first in found}
+
+
+def declined_of(ids: Collection[int]) -> set[tuple[int, int]]:
+    """(invitation id, contact id) of all who said no to one of these invitations."""
+    found = select(InvitedContact.invitation_id, InvitedContact.contact_id).where(
+        InvitedContact.invitation_id.in_(ids), InvitedContact.declined_at.is_not(None)
+    )
+    return {(row.invitation_id, row.contact_id) for row in db.session.execute(found)}
+
+
+class Mailed(NamedTuple):
+    """When a contact was last sent the invitation itself, and what became of the last mail, reminders included."""
+
+    sent_at: datetime | None
+    state: str
+
+
+def mailed_of(ids: Collection[int]) -> dict[tuple[int, int], Mailed]:
+    """What each (invitation id, contact id) was mailed; those who were mailed nothing, or nothing that was not
+    cancelled, are left out."""
+    created: Any = case((Message.kind == KIND, Message.created_at))
+    last = (
+        select(
+            Message.about_id,
+            Message.contact_id,
+            func.max(created, type_=Message.created_at.type).label("sent_at"),
+            func.max(Message.id).label("id"),
+        )
+        .where(
+            Message.about_kind == KIND,
+            Message.about_id.in_(ids),
+            Message.kind.in_(KINDS),
+            Message.state != "cancelled",
+        )
+        .group_by(Message.about_id, Message.contact_id)
+        .subquery()
+    )
+    columns = (last.c.about_id, last.c.contact_id, last.c.sent_at, Message.state)
+    found = db.session.execute(select(*columns).join(Message, Message.id == last.c.id))
+    return {(row.about_id, row.contact_id): Mailed(row.sent_at, row.state) for row in found}
+
+
+def awaited(invitation_id: int) -> list[tuple[datetime, int]]:
+    """When those who can still answer were last sent the invitation, and how many at each moment: active contacts with
+    an address, whom the last mail reached, and who neither redeemed nor declined."""
+    redeemed = select(Redemption.id).where(
+        Redemption.invitation_id == invitation_id, Redemption.contact_id == Contact.id, Redemption.undone_at.is_(None)
+    )
+    created: Any = case((Message.kind == KIND, Message.created_at))
+    failed = func.max(case((Message.state == "failed", Message.id), else_=0))
+    sent = (
+        select(func.max(created, type_=Message.created_at.type).label("sent_at"))
+        .join(Contact, Contact.id == Message.contact_id)
+        .join(InvitedContact, InvitedContact.contact_id == Contact.id)
+        .where(
+            Message.about_kind == KIND,
+            Message.about_id == invitation_id,
+            Message.kind.in_(KINDS),
+            Message.state != "cancelled",
+            InvitedContact.invitation_id == invitation_id,
+            InvitedContact.declined_at.is_(None),
+            Contact.active,
+            Contact.email1.is_not(None),
+            ~redeemed.exists(),
+        )
+        .group_by(Contact.id)
+        .having(failed < func.max(Message.id))
+        .subquery()
+    )
+    counted = select(sent.c.sent_at, func.count()).where(sent.c.sent_at.is_not(None)).group_by(sent.c.sent_at)
+    found = db.session.execute(counted)
+    return [(row[0], row[1]) for row in found]
+
+
+def mailed_since(since: datetime, by: int | None = None) -> int:
+    """How many invitations and reminders were put into the outbox since then, by one staff member or by all and all
+    that runs by itself."""
+    found = select(func.count()).select_from(Message).where(Message.created_at >= since, Message.kind.in_(KINDS))
+    if by is not None:
+        found = found.where(Message.created_by == by)
+    return db.session.scalar(found) or 0
 
 
 def messages_with_key(invitation_id: int, send_key: str) -> bool:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, case, func, select, union_all
 
 from portal.invitations.models import Invitation, InvitationWebRole, InvitedContact, Redemption
-from portal.invitations.queries import lists
+from portal.invitations.queries import lists, requests
+from portal.invitations.queries import problems as unreached
 from portal.invitations.status import Status
 from portal.kernel import paging
 from portal.kernel.db import db
@@ -28,11 +29,13 @@ _ROW: tuple[Any, ...] = (
 
 
 class Funnel(NamedTuple):
-    """Of the invitations created within 30 days: how many were sent, how many redeemed at least once."""
+    """Of the invitations created within 30 days: how many were sent, how many redeemed at least once. And how many
+    requests for a new one wait."""
 
     created: int
     sent: int
     redeemed: int
+    requests: int
 
 
 def of_contact(contact_id: int) -> Sequence[Any]:
@@ -47,7 +50,7 @@ def of_contact(contact_id: int) -> Sequence[Any]:
         .exists()
     )
     found = (
-        select(*_ROW, redeemed.label("redeemed"))
+        select(*_ROW, InvitedContact.declined_at, redeemed.label("redeemed"))
         .join(InvitedContact, InvitedContact.invitation_id == Invitation.id)
         .where(InvitedContact.contact_id == contact_id)
         .order_by(Invitation.id.desc())
@@ -95,7 +98,13 @@ def funnel(now: datetime) -> Funnel:
         .subquery()
     )
     redeemed = func.coalesce(func.sum(case((recent.c.used > 0, 1), else_=0)), 0)
-    return Funnel(*db.session.execute(select(func.count(), func.count(recent.c.sent_at), redeemed)).one())
+    waiting = paging.capped_column(requests.open_ids())
+    return Funnel(*db.session.execute(select(func.count(), func.count(recent.c.sent_at), redeemed, waiting)).one())
+
+
+def problems() -> int:
+    """How many open invitations did not reach somebody they invite, counted to 10,001 at most."""
+    return paging.capped(select(Invitation.id).where(unreached.among(lists.PREDICATES[Status.OPEN])))
 
 
 def expiring(now: datetime) -> Sequence[Any]:

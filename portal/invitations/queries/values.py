@@ -9,8 +9,10 @@ from flask_babel import gettext as _
 
 from portal.accounts import queries as accounts
 from portal.contacts import queries as contacts
+from portal.contacts.services import languages
 from portal.invitations import queries
 from portal.invitations.models import ANYONE, GROUP, INVITED, Invitation
+from portal.invitations.queries import reminders
 from portal.kernel.db import load
 from portal.roles import queries as roles
 from portal.roles.models import WebRole
@@ -37,6 +39,13 @@ class InvitationValues:
     web_role_ids: tuple[int, ...] = ()
     max_redemptions: int | None = None
     redeemable_by: str = ""
+    language: str = ""
+    """Blank: that of each contact."""
+    message: str = ""
+    remind_after: tuple[int, ...] = ()
+    """Days after sending on which those who did not answer are reminded."""
+    remind_before: tuple[int, ...] = ()
+    """Days before the expiry."""
 
     @property
     def who_redeems(self) -> str:
@@ -59,6 +68,10 @@ def stored(invitation: Invitation, given: Sequence[WebRole] | None = None) -> In
         web_role_ids=tuple(role.id for role in given),
         max_redemptions=invitation.max_redemptions if invitation.type == GROUP else None,
         redeemable_by=invitation.redeemable_by,
+        language=invitation.language or "",
+        message=invitation.message,
+        remind_after=reminders.days_of(invitation, reminders.AFTER),
+        remind_before=reminders.days_of(invitation, reminders.BEFORE),
     )
 
 
@@ -76,6 +89,9 @@ def in_words(values: InvitationValues) -> dict[str, str]:
         "web_roles": ", ".join(role.name for role in roles.by_ids(values.web_role_ids)),
         "max_redemptions": str(values.max_redemptions or "") if values.type == GROUP else "",
         "redeemable_by": who_name(values.who_redeems, values.type),
+        "language": languages().get(values.language, ""),
+        "message": values.message,
+        "reminders": reminders.in_words(values.remind_after, values.remind_before),
     }
 
 
@@ -94,6 +110,9 @@ def labels() -> dict[str, str]:
         "web_roles": _("Assign to web roles"),
         "max_redemptions": _("Maximum redemptions"),
         "redeemable_by": _("Redeemable by"),
+        "language": _("Language"),
+        "message": _("Personal message"),
+        "reminders": _("Reminders"),
     }
 
 

@@ -1,12 +1,14 @@
 """The same act on the ticked invitations of a page."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import NamedTuple
 
 from portal.invitations import queries
+from portal.invitations.models import Invitation
 from portal.invitations.queries import outgoing
-from portal.invitations.services import life, sending
+from portal.invitations.services import capping, changing, life, reminding, sending
+from portal.invitations.services.sending import Plan, Sent
 from portal.staff.permissions import StaffActor
 
 
@@ -23,17 +25,36 @@ class Outcome(NamedTuple):
 def send_many(ids: Sequence[int], *, key: str, by: StaffActor, now: datetime) -> Outcome:
     """Send what can be sent of these; the same `key` again writes nothing.
 
-    Raises TooFast when nothing is left to send but contacts who have had three mails in six hours.
+    Raises TooFast when nothing is left to send but contacts who have had three mails in six hours, or when the day's
+    limit is reached.
     """
+    return _mail_many(ids, sending.plans, sending.carry_out, key=key, by=by, now=now)
+
+
+def remind_many(ids: Sequence[int], *, key: str, by: StaffActor, now: datetime) -> Outcome:
+    """The same with reminders."""
+    return _mail_many(ids, reminding.reminder_plans, reminding.carry_out, key=key, by=by, now=now)
+
+
+def _mail_many(
+    ids: Sequence[int],
+    plans: Callable[[list[Invitation], StaffActor, datetime], list[Plan]],
+    carry_out: Callable[..., Sent],
+    *,
+    key: str,
+    by: StaffActor,
+    now: datetime,
+) -> Outcome:
     invitations = queries.by_ids(ids, lock=True)
     if any(outgoing.messages_with_key(invitation.id, key) for invitation in invitations):
         return Outcome(0, before=True)
-    intended = sending.plans(invitations, by, now)
+    capping.one_at_a_time()
+    intended = plans(invitations, by, now)
     ready = [one for one in intended if not one.refused and one.recipients]
-    waits = [one.free_again for one in intended if not one.refused and one.free_again is not None]
-    if not ready and waits:
-        raise sending.too_fast(min(waits), now)
-    sent = [sending.carry_out(one, key=key, by=by, now=now) for one in ready]
+    for one in intended:
+        if not ready and (one.full_until is not None or (not one.refused and one.free_again is not None)):
+            sending.insist(one, now)
+    sent = [carry_out(one, key=key, by=by, now=now) for one in ready]
     return Outcome(
         done=len(sent),
         messages=sum(one.messages for one in sent),
@@ -50,6 +71,12 @@ def deactivate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcom
 def activate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcome:
     """Activate those of these that are inactive."""
     return _outcome([life.activate(invitation.id, by, now) for invitation in queries.by_ids(ids, lock=True)])
+
+
+def extend_many(ids: Sequence[int], day: date | None, by: StaffActor, now: datetime) -> Outcome:
+    """Give those of these that are not completed another last day. Raises Invalid for a day that is over."""
+    open_ones = [one for one in queries.by_ids(ids, lock=True) if one.completed_at is None]
+    return _outcome([changing.extend(invitation.id, day, by, now) for invitation in open_ones])
 
 
 def _outcome(changed: list[bool]) -> Outcome:

@@ -8,12 +8,14 @@ from flask_babel import ngettext
 
 from portal.accounts import queries as accounts
 from portal.contacts import queries as contacts
+from portal.contacts.services import LANGUAGES
 from portal.invitations import queries
 from portal.invitations.models import ANYONE, GROUP, INVITED, SINGLE, Invitation
+from portal.invitations.queries import reminders
 from portal.invitations.queries.values import InvitationValues
 from portal.kernel import clock
 from portal.kernel.errors import Invalid
-from portal.kernel.names import visible
+from portal.kernel.names import holds_link, visible
 from portal.roles.models import WebRole
 from portal.roles.services import check_grant
 from portal.settings.queries import site
@@ -21,7 +23,7 @@ from portal.staff import queries as staff
 from portal.staff.permissions import StaffActor, may_grant
 from portal.workflows import queries as workflows
 
-LONGEST_NAME = 200
+LONGEST_NAME, LONGEST_MESSAGE = 200, 2000
 LAST_YEAR = 9998
 FIRST_YEAR = 1970
 
@@ -38,13 +40,17 @@ def check(values: InvitationValues, before: Invitation | None, by: StaffActor, n
         "name": _name(values.name),
         "type": _type(values.type, before),
         "owner": None if may_own else _("Choose an active staff member who may send invitations."),
-        "expires_on": _expiry(values.expires_on, before, now),
+        "expires_on": expiry(values.expires_on, before, now),
         "inviter": _exists(values.inviter_id, contacts.find),
         "contacts": _contacts(values),
         "account": _exists(values.account_id, accounts.find),
         "workflow": _workflow(values.workflow_id),
         "max_redemptions": _maximum(values, before),
         "redeemable_by": None if values.redeemable_by in ("", INVITED, ANYONE) else _("Please choose from the list."),
+        "language": None if values.language in ("", *LANGUAGES) else _("Please choose from the list."),
+        "message": _message(values.message),
+        "remind_after": _days(values.remind_after),
+        "remind_before": _days(values.remind_before),
     }
     wrong = {field: message for field, message in faults.items() if message}
     if wrong:
@@ -59,6 +65,23 @@ def _name(name: str) -> str | None:
     return None
 
 
+def _message(text: str) -> str | None:
+    if len(text) > LONGEST_MESSAGE:
+        return _("Please use at most %(most)s characters.", most=LONGEST_MESSAGE)
+    if holds_link(text):
+        return _("Please leave web addresses out: mail programs would take this message for a fraud.")
+    return None
+
+
+def _days(days: tuple[int, ...]) -> str | None:
+    most = reminders.MOST_DAYS
+    if len(days) > most:
+        return _("Please enter at most %(most)s days.", most=most)
+    if any(not 1 <= day <= reminders.LONGEST_DAYS for day in days):
+        return _("Please enter days from 1 to %(most)s.", most=reminders.LONGEST_DAYS)
+    return None
+
+
 def _type(kind: str, before: Invitation | None) -> str | None:
     if kind not in (SINGLE, GROUP):
         return _("Please choose Single or Group.")
@@ -67,7 +90,8 @@ def _type(kind: str, before: Invitation | None) -> str | None:
     return None
 
 
-def _expiry(day: date | None, before: Invitation | None, now: datetime) -> str | None:
+def expiry(day: date | None, before: Invitation | None, now: datetime) -> str | None:
+    """What is wrong with a day to expire on; `before` is the record that is changed, None for a new one."""
     if day is None:
         return None
     if not FIRST_YEAR <= day.year <= LAST_YEAR:

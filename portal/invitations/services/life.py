@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy import delete as sql_delete
 
 from portal.invitations import queries
-from portal.invitations.models import Invitation, InvitationWebRole, InvitedContact
+from portal.invitations.models import Invitation, InvitationRequest, InvitationWebRole, InvitedContact
 from portal.journal.services import Record, record
 from portal.kernel.actor import Actor
 from portal.kernel.db import db, execute_dml
@@ -47,7 +47,7 @@ def delete(invitation_id: int, by: Actor, now: datetime) -> str:
         raise Conflict(_("This invitation was redeemed, so it stays. You can deactivate it."))
     contacts = [Record("contact", contact.id, contact.name) for contact in queries.invited(invitation.id)]
     record("invitation.deleted", _named(invitation), *contacts, by=by, now=now)
-    for model in (InvitedContact, InvitationWebRole):
+    for model in (InvitedContact, InvitationWebRole, InvitationRequest):
         execute_dml(sql_delete(model).where(model.invitation_id == invitation.id))
     db.session.delete(invitation)
     db.session.flush()

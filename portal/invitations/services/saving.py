@@ -1,7 +1,7 @@
 """Creating and changing an invitation."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask_babel import gettext as _
@@ -18,8 +18,9 @@ from portal.invitations.models import (
     InvitationWebRole,
     InvitedContact,
 )
+from portal.invitations.queries import reminders
 from portal.invitations.queries.values import MOST_NAMED, InvitationValues, in_words, stored
-from portal.invitations.services import checking, codes
+from portal.invitations.services import checking, codes, planning
 from portal.journal.services import Record, record
 from portal.kernel import clock
 from portal.kernel.db import db, execute_dml
@@ -77,12 +78,20 @@ def update(invitation_id: int, values: InvitationValues, version: int, by: Staff
     _replace_lists(invitation.id, before, values)
     db.session.flush()
     db.session.refresh(invitation)
+    planning.plan_ahead(invitation, now)
     changes = _changes(before, values)
     if changes or code is not None:
         named = _named(set(values.contact_ids) ^ set(before.contact_ids))
         text = _("New code; the old code and all links stopped") if code is not None else ""
         record("invitation.updated", about(invitation), *named, by=by, now=now, text=text, detail={"changes": changes})
     return invitation
+
+
+def usual_end(now: datetime) -> date | None:
+    """The day that the site's default expiry makes of today; None for never."""
+    settings = site()
+    days = settings.default_expiry_days
+    return clock.local_day(now, settings.zone) + timedelta(days=days) if days else None
 
 
 def about(invitation: Invitation) -> Record:
@@ -107,6 +116,9 @@ def _columns(values: InvitationValues) -> dict[str, object]:
         "workflow_id": values.workflow_id,
         "redeemable_by": values.who_redeems,
         "max_redemptions": 1 if values.type == SINGLE else values.max_redemptions,
+        "language": values.language or None,
+        "message": values.message,
+        "reminders": reminders.schedule(values.remind_after, values.remind_before),
     }
 
 
@@ -194,4 +206,7 @@ def _facts(values: InvitationValues) -> dict[str, object]:
         "web_roles": set(values.web_role_ids),
         "max_redemptions": columns["max_redemptions"] if values.type == GROUP else None,
         "redeemable_by": columns["redeemable_by"],
+        "language": values.language,
+        "message": values.message,
+        "reminders": columns["reminders"],
     }

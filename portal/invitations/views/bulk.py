@@ -9,19 +9,29 @@ from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
 from portal.invitations import queries, services
+from portal.invitations.forms import ExtendForm
 from portal.invitations.queries import lists
 from portal.invitations.status import status_of
 from portal.invitations.views.blueprint import bp
+from portal.invitations.views.remind import waits_until
 from portal.invitations.views.send import posted_key
 from portal.kernel import clock
 from portal.kernel.db import transaction
+from portal.kernel.errors import Invalid
+from portal.settings.queries import site
 from portal.staff.guard import actor
 from portal.staff.permissions import Permission
 from portal.web.guard import may, needs
 from portal.web.htmx import render, see_other
 
 MOST = 200
-NEEDS = {"send": Permission.SEND, "deactivate": Permission.CREATE, "activate": Permission.CREATE}
+NEEDS = {
+    "send": Permission.SEND,
+    "remind": Permission.SEND,
+    "extend": Permission.CREATE,
+    "deactivate": Permission.CREATE,
+    "activate": Permission.CREATE,
+}
 
 
 @bp.post("/bulk")
@@ -39,7 +49,9 @@ def bulk() -> Response:
     if len(ids) > MOST:
         return _refused(_("Tick at most %(most)s invitations at once.", most=MOST))
     if request.form.get("confirm") != "1":
-        return _dialog(action, ids)
+        return _extend_dialog(ids) if action == "extend" else _dialog(action, ids)
+    if action == "extend":
+        return _extend(ids)
     with transaction():
         outcome = _deeds()[action](ids)
     toast, category = _told(action, outcome)
@@ -55,6 +67,7 @@ def _deeds() -> dict[str, Callable[[list[int]], services.Outcome]]:
     by, now = actor(), clock.now()
     return {
         "send": lambda ids: services.send_many(ids, key=posted_key(), by=by, now=now),
+        "remind": lambda ids: services.remind_many(ids, key=posted_key(), by=by, now=now),
         "deactivate": lambda ids: services.deactivate_many(ids, by, now),
         "activate": lambda ids: services.activate_many(ids, by, now),
     }
@@ -62,8 +75,9 @@ def _deeds() -> dict[str, Callable[[list[int]], services.Outcome]]:
 
 def _dialog(action: str, ids: list[int]) -> Response:
     invitations = queries.by_ids(ids)
-    sends = action == "send"
-    plans = services.plans(invitations, actor(), clock.now()) if sends else []
+    planning = {"send": services.plans, "remind": services.reminder_plans}
+    sends, now = action in planning, clock.now()
+    plans = planning[action](invitations, actor(), now) if sends else []
     inactive = [i for i in invitations if i.deactivated_at is not None]
     changed = inactive if action == "activate" else [i for i in invitations if i.deactivated_at is None]
     return render(
@@ -75,7 +89,41 @@ def _dialog(action: str, ids: list[int]) -> Response:
         statuses={invitation.id: status_of(invitation) for invitation in invitations},
         messages=sum(len(plan.recipients) for plan in plans if not plan.refused),
         send_key=services.new_send_key(),
+        goes_at=waits_until(now) if action == "remind" else None,
         view=_view(),
+    )
+
+
+def _extend(ids: list[int]) -> Response:
+    form = ExtendForm()
+    if form.validate():
+        try:
+            with transaction():
+                outcome = services.extend_many(ids, form.expires_on.data, actor(), clock.now())
+        except Invalid as refused:
+            form.show(refused)
+        else:
+            if not outcome.done:
+                return see_other(_back(), _("Nothing had to be changed."), "info")
+            toast = ngettext("%(num)s invitation extended.", "%(num)s invitations extended.", outcome.done)
+            return see_other(_back(), toast)
+    return _extend_dialog(ids, form, form.refusal())
+
+
+def _extend_dialog(ids: list[int], form: ExtendForm | None = None, status: int = 200) -> Response:
+    invitations = queries.by_ids(ids)
+    changed = [one for one in invitations if one.completed_at is None]
+    return render(
+        "invitations/bulk_extend.html",
+        status=status,
+        form=form or ExtendForm(formdata=None, data={"expires_on": services.usual_end(clock.now())}),
+        action="extend",
+        changed=changed,
+        unchanged=[one for one in invitations if one not in changed],
+        statuses={invitation.id: status_of(invitation) for invitation in invitations},
+        send_key="",
+        view=_view(),
+        zone=site().timezone,
     )
 
 
@@ -95,7 +143,7 @@ def _back() -> str:
 def _told(action: str, outcome: services.Outcome) -> tuple[str, str]:
     if outcome.before:
         return _("These e-mails were queued already; nothing is sent twice."), "info"
-    if action == "send":
+    if action in ("send", "remind"):
         return _told_sent(outcome)
     if not outcome.done:
         return _("Nothing had to be changed."), "info"

@@ -13,6 +13,7 @@ from portal.contacts import queries as contacts
 from portal.invitations import queries, services
 from portal.invitations.forms import EditInvitationForm, InvitationForm, prefilled
 from portal.invitations.models import SINGLE, Invitation
+from portal.invitations.queries import reminders
 from portal.invitations.queries import values as wording
 from portal.invitations.queries.values import InvitationValues
 from portal.invitations.services.codes import weak
@@ -85,14 +86,11 @@ def edit(invitation_id: int) -> Response:
 def _start() -> InvitationValues:
     """What a new form holds: the person as owner, the site's usual expiry, and the contact it was begun from."""
     contact = contacts.find(request.args.get("contact", 0, type=int))
-    settings = site()
-    days = settings.default_expiry_days
-    today = clock.local_day(clock.now(), settings.zone)
     return InvitationValues(
         name=contact.name[: wording.LONGEST_NAME] if contact else "",
         type=SINGLE,
         owner_id=current_staff().id,
-        expires_on=today + timedelta(days=days) if days else None,
+        expires_on=services.usual_end(clock.now()),
         contact_ids=(contact.id,) if contact else (),
     )
 
@@ -146,12 +144,21 @@ def _form(
         invitation=invitation,
         differences=differences,
         fixed_type=invitation is not None and invitation.used > 0,
-        presets=_presets(now),
+        presets=presets(now),
+        reminder_presets=_reminder_presets(),
         zone=site().timezone,
     )
 
 
-def _presets(now: datetime) -> list[tuple[str, str, str]]:
+def _reminder_presets() -> list[tuple[str, str, str, str]]:
+    """(label, days after sending, days before the expiry, the schedule in words) of each preset of reminders."""
+    usual = ((_("Gentle"), (7,), (2,)), (_("Persistent"), (3, 7, 14), (2, 1)))
+    told = [(label, after, before, reminders.in_words(after, before)) for label, after, before in usual]
+    filled = [(label, reminders.listed(after), reminders.listed(before), words) for label, after, before, words in told]
+    return [(_("None"), "", "", _("no reminder")), *filled]
+
+
+def presets(now: datetime) -> list[tuple[str, str, str]]:
     """(label, the day as the field holds it, the day in words) of each expiry preset."""
     today = clock.local_day(now, site().zone)
     dated = [(ngettext("%(num)s day", "%(num)s days", days), today + timedelta(days=days)) for days in PRESETS]

@@ -6,10 +6,12 @@ from flask import request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from portal.invitations.queries import lists
+from portal.invitations.queries import lists, problems
 from portal.invitations.status import expired, status_of
 from portal.invitations.views.blueprint import bp
+from portal.invitations.views.requests import requests_page
 from portal.kernel import clock, paging
+from portal.mail import words
 from portal.settings.queries import site
 from portal.staff.permissions import Permission
 from portal.web.guard import needs
@@ -24,9 +26,12 @@ def index() -> Response:
     asked = [request.args.get(name, "") for name in ("view", "q", "sort", "direction")]
     wanted = lists.listing(*asked)
     after = request.args.get("after", "")
+    if wanted.view == lists.REQUESTS:
+        return requests_page(wanted, after, _tabs(wanted, lists.counts(now)), now)
     page = lists.page(wanted, after, now)
     invited = lists.invited([row.id for row in page.rows])
     counts = lists.counts(now)
+    why = problems.why([row.id for row in page.rows]) if wanted.view == lists.PROBLEMS else {}
     zone = site().zone
     return render(
         "invitations/index.html",
@@ -34,6 +39,7 @@ def index() -> Response:
         tabs=_tabs(wanted, counts),
         rows=[(row, status_of(row), expired(row, now), invited.get(row.id)) for row in page.rows],
         created_on={row.id: clock.local_day(row.created_at, zone) for row in page.rows},
+        why={number: (row.id, words.reason(row.answer) or row.answer) for number, row in why.items()},
         total=counts[wanted.view],
         counted=paging.COUNTED,
         sorts={sort: _sort_url(wanted, sort) for sort in lists.SORTS},
@@ -51,6 +57,8 @@ def _tabs(wanted: lists.Listing, counts: dict[str, int]) -> list[tuple[str, str,
         "inactive": _("Inactive"),
         "expired": _("Expired"),
         "expiring": _("Expiring soon"),
+        "problems": _("Problems"),
+        "requests": _("Requests"),
         "all": _("All"),
     }
     return [
@@ -87,5 +95,6 @@ def _empty_text(view: str) -> str:
         "inactive": _("Deactivated invitations stand here. Their codes and links do not work."),
         "expired": _("Nothing has run out before it was redeemed."),
         "expiring": _("Nothing runs out within the next seven days."),
+        "problems": _("Every open invitation has reached everybody it invites, or is still on its way."),
         "all": _("An invitation gives people access: it is sent by mail, and redeemed by its link or its code."),
     }[view]

@@ -1,5 +1,7 @@
 """Redeeming an invitation: one transaction for every way of signing in."""
 
+from portal.redemption.services.answering import ask as ask
+from portal.redemption.services.answering import decline as decline
 from portal.redemption.services.entering import BY_PASSKEY as BY_PASSKEY
 from portal.redemption.services.entering import BY_PASSWORD as BY_PASSWORD
 from portal.redemption.services.entering import NewPerson as NewPerson

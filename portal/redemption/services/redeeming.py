@@ -12,6 +12,7 @@ from portal.contacts import services as contact_services
 from portal.contacts.models import Contact
 from portal.identity import services as identity
 from portal.invitations import queries as invitations
+from portal.invitations import services as invitation_services
 from portal.invitations.models import ANYONE, SINGLE, Invitation, Redemption
 from portal.journal.services import Record, record
 from portal.kernel.actor import Actor
@@ -74,6 +75,7 @@ def redeem(
     if withheld:
         names = [role.name for role in withheld]
         record("role.withheld", *about, by=by, now=now, text=", ".join(names), detail={"web_roles": names})
+    invitation_services.answered(redemption, invitation, now)
     if invitation.workflow_id is not None:
         cause = ("redemption", redemption.id)
         workflows.start(invitation.workflow_id, contact_id, cause=cause, invitation_id=invitation_id, now=now)

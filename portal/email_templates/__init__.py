@@ -1,0 +1,1 @@
+"""The e-mail templates that site owners edit in the browser."""
