@@ -200,6 +200,7 @@ def _background_work() -> None:
             "set-password": identity_messages.prepare_set,
         }
     )
+    outbox.prepares_many.update({"invitation": invitation_messages.prepare_invitations})
     handles(workflow_services.JOB, failed=workflow_handlers.failed)(workflow_handlers.run)
     outside = workflow_handlers.call_outside
     handles(workflow_services.OUTSIDE_JOB, failed=workflow_handlers.failed, outside=outside)(

@@ -1,23 +1,21 @@
 """The invitation mail: whether it is still due, to whom it goes, what it says."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask_babel import format_date
 from flask_babel import gettext as _
 
-from portal.accounts import queries as accounts
-from portal.contacts import queries as contacts
-from portal.contacts.models import Contact
 from portal.invitations import links, queries
-from portal.invitations.models import Invitation, InvitedContact
+from portal.invitations.models import Invitation
+from portal.invitations.queries import outgoing
 from portal.invitations.status import Reason, dead
 from portal.kernel import clock
 from portal.mail.dates import LastDay
 from portal.mail.models import Message
 from portal.mail.outbox import Cancelled, NotNow, Prepared
 from portal.settings.queries import absolute_url, site
-from portal.staff import queries as staff
 
 
 def prepare_invitation(message: Message, now: datetime) -> Prepared:
@@ -25,11 +23,33 @@ def prepare_invitation(message: Message, now: datetime) -> Prepared:
 
     Raises Cancelled when the invitation is over, or this contact can or need not redeem it any more.
     """
-    invitation, invited, contact = _still_due(message, now)
-    owner = staff.get(invitation.owner_id)
-    inviter = contacts.find(invitation.inviter_id) if invitation.inviter_id else None
+    made = prepare_invitations([message], now)[message.id]
+    if isinstance(made, Exception):
+        raise made
+    return made
+
+
+def prepare_invitations(messages: Sequence[Message], now: datetime) -> dict[int, Prepared | Exception]:
+    """The same for many at once, with a handful of questions for all of them; Cancelled in place of what is not due."""
+    facts = outgoing.facts_of([(message.about_id or 0, message.contact_id or 0) for message in messages])
+    made: dict[int, Prepared | Exception] = {}
+    for message in messages:
+        invitation = facts.invitations.get(message.about_id or 0)
+        reason = _not_due(invitation, message.contact_id or 0, facts, now)
+        if invitation is None or reason:
+            made[message.id] = Cancelled(reason)
+        else:
+            made[message.id] = _prepared(message, invitation, facts)
+    return made
+
+
+def _prepared(message: Message, invitation: Invitation, facts: outgoing.Facts) -> Prepared:
+    contact = facts.contacts[message.contact_id or 0]
+    owner = facts.owners[invitation.owner_id]
+    inviter = facts.contacts.get(invitation.inviter_id or 0)
     sender = inviter.name if inviter else owner.name
     settings = site()
+    link = links.token(invitation, facts.invited[invitation.id, contact.id], contact)
     return Prepared(
         to=contact.email1 or "",
         template=str(message.detail.get("template", message.kind)),
@@ -40,12 +60,12 @@ def prepare_invitation(message: Message, now: datetime) -> Prepared:
             "contact_name": contact.name,
             "contact_first_name": contact.first_name or contact.name,
             "invitation_name": invitation.name,
-            "link": absolute_url(f"/i/{links.token(invitation, invited, contact)}"),
+            "link": absolute_url(f"/i/{link}"),
             "code": queries.code(invitation),
             "redeem_url": absolute_url("/redeem"),
             "expires_text": last_day(invitation, settings.zone),
-            "account_name": accounts.names([invitation.account_id]).get(invitation.account_id or 0, ""),
-            "role_names": [role.name for role in queries.roles(invitation.id)],
+            "account_name": facts.accounts.get(invitation.account_id or 0, ""),
+            "role_names": facts.roles.get(invitation.id, []),
             "personal_message": invitation.message,
         },
         sender_name=sender,
@@ -81,26 +101,23 @@ def expires_text(invitation: Invitation, zone: ZoneInfo) -> str:
     return _("%(day)s, end of day (%(zone)s)", day=format_date(last.day, "long"), zone=zone.key.replace("_", " "))
 
 
-def _still_due(message: Message, now: datetime) -> tuple[Invitation, InvitedContact, Contact]:
-    invitation = queries.find(message.about_id or 0)
+def _not_due(invitation: Invitation | None, contact_id: int, facts: outgoing.Facts, now: datetime) -> str:
+    """Why this contact gets no mail; empty where one is due."""
     if invitation is None:
-        raise Cancelled(_("The invitation was deleted."))
+        return _("The invitation was deleted.")
     reason = dead(invitation, now)
     if reason is not None:
-        raise Cancelled(_over(reason))
-    contact = contacts.find(message.contact_id or 0)
-    invited = queries.invitee(invitation.id, contact.id) if contact else None
+        return _over(reason)
+    contact, invited = facts.contacts.get(contact_id), facts.invited.get((invitation.id, contact_id))
     if contact is None or invited is None:
-        raise Cancelled(_("The contact is no longer invited."))
+        return _("The contact is no longer invited.")
     if not contact.active:
-        raise Cancelled(_("The contact was deactivated."))
+        return _("The contact was deactivated.")
     if invited.declined_at is not None:
-        raise Cancelled(_("The contact has declined the invitation."))
-    if queries.redemption(invitation.id, contact.id) is not None:
-        raise Cancelled(_("The contact has redeemed the invitation already."))
-    if not contact.email1:
-        raise Cancelled(_("The contact has no e-mail address any more."))
-    return invitation, invited, contact
+        return _("The contact has declined the invitation.")
+    if (invitation.id, contact.id) in facts.redeemed:
+        return _("The contact has redeemed the invitation already.")
+    return "" if contact.email1 else _("The contact has no e-mail address any more.")
 
 
 def _over(reason: Reason) -> str:

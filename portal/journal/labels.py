@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
 
+from portal.journal.fields import field
+
 
 class Label(NamedTuple):
     """How an action is shown."""
@@ -54,82 +56,6 @@ def kinds() -> dict[str, str]:
         "settings": _("Settings"),
         "provider": _("Sign-in provider"),
     }
-
-
-def field(name: str) -> str:
-    """What a changed field is called; a name that is not known is shown as it is."""
-    known = {
-        "email": _("E-mail address"),
-        "email1": _("E-mail address"),
-        "email2": _("Second e-mail address"),
-        "email3": _("Third e-mail address"),
-        "name": _("Name"),
-        "first_name": _("First name"),
-        "last_name": _("Last name"),
-        "role": _("Role"),
-        "phone": _("Phone"),
-        "username": _("Username"),
-        "language": _("Language"),
-        "account": _("Account"),
-        "account_id": _("Account"),
-        "web_roles": _("Web roles"),
-        "description": _("Description"),
-        "managers_may_grant": _("Managers may grant"),
-        "type": _("Type"),
-        "owner": _("Owner"),
-        "code": _("Code"),
-        "expires_on": _("Expires on"),
-        "inviter": _("Inviter"),
-        "contacts": _("Invited contacts"),
-        "workflow": _("Workflow on redemption"),
-        "max_redemptions": _("Maximum redemptions"),
-        "redeemable_by": _("Redeemable by"),
-        "message": _("Personal message"),
-        "reminders": _("Reminders"),
-        "quiet_from": _("Quiet from"),
-        "quiet_until": _("Quiet until"),
-        "mail_per_minute": _("E-mails in a minute"),
-        "staff_mails_per_day": _("E-mails of one person in a day"),
-        "site_mails_per_day": _("E-mails of the site in a day"),
-        "trigger": _("Starts by itself"),
-        "sender": _("From"),
-        "notices": _("Notices"),
-        "timezone": _("Time zone"),
-        "default_expiry_days": _("Default expiry"),
-        "registration_enabled": _("Registration enabled"),
-        "open_registration": _("Open registration"),
-        "invitation_redemption": _("Invitation redemption"),
-        "local_sign_in": _("Sign in with a password"),
-        "external_sign_in": _("Sign in with a provider"),
-        "passkeys": _("Sign in with a passkey"),
-        "only_provider": _("Behind “Sign in”"),
-        "sign_in_by_email_only": _("Sign in by e-mail address only"),
-        "remember_me": _("“Stay signed in”"),
-        "two_factor": _("Second factor by e-mail"),
-        "remember_browser": _("“Remember this browser”"),
-        "minimum_password_length": _("Minimum length"),
-        "password_reset": _("Reset by e-mail"),
-        "reset_needs_confirmed_email": _("Reset needs a confirmed address"),
-        "lockout": _("Slow down and stop guessing"),
-        "owners_need_second_factor": _("Owners need a second factor"),
-        "caption": _("Caption"),
-        "mark": _("Icon"),
-        "issuer": _("Issuer"),
-        "client_id": _("Client ID"),
-        "client_secret": _("Client secret"),
-        "scopes": _("Scopes"),
-        "authorize_url": _("Address to sign in at"),
-        "token_url": _("Address that confirms a sign-in"),
-        "userinfo_url": _("Address that says who it is"),
-        "for_sign_in": _("Contacts sign in with it"),
-        "for_registration": _("Registration with it"),
-        "for_staff": _("Staff sign in with it"),
-        "trusted_for_email": _("Trusted for e-mail addresses"),
-        "refreshes": _("Names and language at each sign-in"),
-        "claims": _("Names of claims"),
-        "source": _("Set in portal.toml"),
-    }
-    return known.get(name, name)
 
 
 def somebody() -> str:

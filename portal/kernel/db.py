@@ -17,7 +17,7 @@ from portal.kernel.columns import UTCDateTime
 
 # A writer waits this long for another before it gives up; the page then answers 503.
 BUSY_TIMEOUT_MS = 15_000
-_WRITES = "portal_writes"
+_WRITES, _LASTING = "portal_writes", "portal_lasting"
 LARGEST_ID = 2**31 - 1
 M = TypeVar("M", bound=DeclarativeBase)
 
@@ -41,8 +41,11 @@ db = SQLAlchemy(metadata=Base.metadata)
 
 
 @contextmanager
-def transaction() -> Iterator[None]:
+def transaction(*, lasting: bool = True) -> Iterator[None]:
     """Commit what the block did, or nothing of it.
+
+    Not `lasting`: it survives the end of any process, but a power cut may take back the last moment's. For what can be
+    done again, and is done thousands of times in a row.
 
     Ends the read that went before and begins a write at once (`BEGIN IMMEDIATE` on SQLite: turning a read
     into a write fails as soon as somebody else wrote in between). Records loaded earlier are read anew when
@@ -54,7 +57,7 @@ def transaction() -> Iterator[None]:
     session.rollback()
     session.info[_WRITES] = True
     try:
-        session.connection(execution_options={_WRITES: True})
+        session.connection(execution_options={_WRITES: True, _LASTING: lasting})
         yield
         session.commit()
     except BaseException:
@@ -124,7 +127,13 @@ def _open_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> No
 
 
 @event.listens_for(Engine, "begin")
-def _begin_sqlite(connection: Any) -> None:
+def _begin(connection: Any) -> None:
+    lasting = connection.get_execution_options().get(_LASTING, True)
     if connection.dialect.name == "sqlite":
         writes = connection.get_execution_options().get(_WRITES, False)
+        if connection.info.get(_LASTING, True) is not lasting:
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+            connection.info[_LASTING] = lasting
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    elif not lasting:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")

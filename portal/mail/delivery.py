@@ -31,6 +31,8 @@ BATCH = 20
 PER_LINE = 100
 # A server closes a line that is quiet for minutes; where a turn is further off, the line is given up meanwhile.
 QUIET = 20.0
+# What was written together goes out within this time, or is written anew: somebody may have answered meanwhile.
+FRESH = 2.0
 LOOK_UP = 0.2
 
 Mark = Callable[[], None]
@@ -77,6 +79,8 @@ class _Batch:
         self.goes_on = True
         self.pace = _pace()
         self.my_turn = False
+        self.written: dict[int, Written | Exception] = {}
+        self.written_at = 0.0
 
     def deliver(self) -> bool:
         """Send them; False when the server would take no more."""
@@ -117,7 +121,7 @@ class _Batch:
 
     def _mark_and_begin(self, mark: Mark | None) -> Held | None:
         begun, left = None, list(self.claimed)
-        with transaction():
+        with transaction(lasting=False):
             if mark is not None:
                 mark()
             if self.stopping() or not self.goes_on:
@@ -131,23 +135,28 @@ class _Batch:
 
     def _send(self, begun: Held) -> Mark:
         """Try one message; returns how to mark what came of it."""
-        try:
-            written = letters.write(begun.id, clock.now())
-            self.pace = _pace()  # read with it; an owner may have changed it
-        except Cancelled as fault:
-            return _mark(states.cancelled, begun, fault.reason)
-        except NotNow as fault:
-            return partial(states.put_back, begun, fault.until)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception as fault:
-            log.exception("mail.unwritable", message=begun.id)
-            return _mark(states.failed, begun, None, _why(fault))
-        finally:
-            db.session.rollback()
+        written = self._written(begun)
+        if isinstance(written, Cancelled):
+            return _mark(states.cancelled, begun, written.reason)
+        if isinstance(written, NotNow):
+            return partial(states.put_back, begun, written.until)
+        if isinstance(written, Exception):
+            log.error("mail.unwritable", message=begun.id, exc_info=written)
+            return _mark(states.failed, begun, None, _why(written))
         if self.kept:
             return _mark(states.sent, begun, written, _("Kept in the outbox; nothing left this machine."))
         return self._hand_over(begun, written)
+
+    def _written(self, begun: Held) -> Written | Exception:
+        """The message, written together with those after it; anew where that was too long ago."""
+        if begun.id not in self.written or monotonic() - self.written_at > FRESH:
+            try:
+                self.written_at = monotonic()
+                self.written = letters.write_many([begun.id, *(held.id for held in self.claimed)], clock.now())
+                self.pace = _pace()  # read with them; an owner may have changed it
+            finally:
+                db.session.rollback()
+        return self.written.pop(begun.id)
 
     def _hand_over(self, begun: Held, written: Written) -> Mark:
         self.my_turn = False

@@ -65,6 +65,12 @@ prepares: dict[str, Preparer] = {}
 """What prepares each kind of message, filled by the composition root. A preparer only reads; it raises
 Cancelled when the message is not to be sent any more."""
 
+PrepareMany = Callable[[Sequence[Message], datetime], dict[int, Prepared | Exception]]
+
+prepares_many: dict[str, PrepareMany] = {}
+"""The same for many messages of a kind at once, by their ids, where asking for each by itself would take too long; what
+a preparer would raise stands in place of its message."""
+
 
 def enqueue(
     kind: str,

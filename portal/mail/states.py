@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, delete, select, text, update
+from sqlalchemy import Table, bindparam, delete, select, text, true, update
 
 from portal.contacts.models import Contact
 from portal.jobs.leases import LEASE, Leased
@@ -23,6 +23,19 @@ LONGEST_HISTORY = 60
 
 _table: Table = Message.__table__  # type: ignore[assignment]
 MESSAGES = Leased(_table, held="sending", waiting="queued", begun="possible_duplicate")
+# Built once: each message costs these two.
+_BEGIN = (
+    update(_table)
+    .where(_table.c.id == bindparam("of"), _table.c.state == "sending", _table.c.worker == bindparam("by"))
+    .values(attempts=_table.c.attempts + 1, possible_duplicate=true(), lease_until=bindparam("lease_until"))
+)
+_KEPT = ("sent_at", "answer", "to_address", "sender", "reply_to", "body_sealed", "template_version_id")
+_SENT = (
+    update(_table)
+    .where(_table.c.id == bindparam("of"))
+    .values(state="sent", worker=None, lease_until=None)
+    .values({name: bindparam(name) for name in (*_KEPT, "possible_duplicate")})
+)
 
 
 @dataclass(frozen=True)
@@ -80,17 +93,15 @@ def begin(held: Held, now: datetime) -> bool:
 
     From here until the answer is marked it may be in the server's hands too, and says so if we are killed.
     """
-    values = {"attempts": _table.c.attempts + 1, "possible_duplicate": True, "lease_until": now + LEASE}
-    mine = (_table.c.id == held.id, _table.c.state == "sending", _table.c.worker == held.worker)
-    return execute_dml(update(_table).where(*mine).values(**values)) == 1
+    done = db.session.connection().execute(_BEGIN, {"of": held.id, "by": held.worker, "lease_until": now + LEASE})
+    return done.rowcount == 1
 
 
 def sent(begun: Held, written: Written, answer: str, now: datetime) -> None:
     """A server took it."""
     # Whatever became of the lease meanwhile: what was sent is marked as sent.
-    values = {"state": "sent", "sent_at": now, "answer": answer[:LONGEST_ANSWER], **written.remembered()}
-    free = {"worker": None, "lease_until": None, "possible_duplicate": begun.flagged}
-    execute_dml(update(_table).where(_table.c.id == begun.id).values(**values, **free))
+    values = {"sent_at": now, "answer": answer[:LONGEST_ANSWER], **written.remembered()}
+    db.session.connection().execute(_SENT, {"of": begun.id, "possible_duplicate": begun.flagged, **values})
 
 
 def postponed(begun: Held, written: Written, answer: str, now: datetime, *, perhaps_taken: bool = False) -> None:

@@ -5,7 +5,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from portal.journal import queries as journal
-from portal.journal.labels import field
+from portal.journal.fields import field
 from portal.kernel import clock
 from portal.kernel.db import transaction
 from portal.kernel.errors import Invalid, Stale

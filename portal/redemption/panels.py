@@ -7,7 +7,6 @@ from flask import render_template, session
 from portal.contacts.models import Contact
 from portal.contacts.queries import display_name
 from portal.identity.guard import current_contact
-from portal.invitations import queries as invitations
 from portal.invitations.queries import requests
 from portal.kernel import clock
 from portal.redemption import pending, queries
@@ -46,8 +45,7 @@ def decline(offer: queries.Offer) -> str:
         return ""
     if person is not None and person.id != meant.id:
         return ""
-    invited = invitations.invitee(opened.invitation.id, meant.id)
-    declined_at = invited.declined_at if invited else None
+    declined_at = opened.invited.declined_at if opened.invited else None
     form = WordsForm(formdata=None)
     return render_template("redemption/_decline.html", declined_at=declined_at, form=form, mark=opened.intent.mark)
 

@@ -35,6 +35,8 @@ class Opened:
     invitation: Invitation
     meant: Contact | None
     over: Reason | None
+    invited: InvitedContact | None = None
+    """The row that invites the contact."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,15 @@ def opened(intent: Intent | None, now: datetime, *, lock: bool = False) -> Opene
     if intent is None or invitation is None:
         return None
     meant = load(Contact, intent.contact_id, lock=lock) if intent.contact_id else None
-    if intent.contact_id and (meant is None or not invitations.is_invited(invitation.id, meant.id)):
+    invited = invitations.invitee(invitation.id, meant.id) if meant else None
+    if intent.contact_id and invited is None:
         return None
     holds = pending.of_code(invitation.code_lookup)
     if intent.proof == pending.LINK:
         holds = pending.of_link(invitation.link_version, meant.email1_key if meant else None)
     if intent.fingerprint != holds:
         return None
-    return Opened(intent, invitation, meant, over(invitation, meant, now))
+    return Opened(intent, invitation, meant, over(invitation, meant, now), invited)
 
 
 def over(invitation: Invitation, meant: Contact | None, now: datetime) -> Reason | None:
@@ -113,10 +116,11 @@ def offer(opened: Opened, person: Contact | None) -> Offer:
     invitation, taker = opened.invitation, person or opened.meant
     before = taker.account_id if taker and taker.account_id != invitation.account_id else None
     names = accounts.names([invitation.account_id, before])
+    owner = load(StaffMember, invitation.owner_id)  # held here, so that what looks it up below asks nobody again
     return Offer(
         opened,
         stands(opened, person),
-        inviter=inviter(invitation),
+        inviter=inviter(invitation) if owner else "",
         account=names.get(invitation.account_id or 0),
         takes_from=names.get(before or 0) if invitation.account_id else None,
         roles=grants(invitation)[0],

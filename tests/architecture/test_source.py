@@ -26,7 +26,7 @@ MAY_BE_RANDOM = (
 MAY_CATCH_ALL = {
     "portal/jobs/worker.py",
     "portal/jobs/runner.py",
-    "portal/mail/delivery.py",
+    "portal/mail/letters.py",
     "portal/web/errors.py",
     "portal/workflows/steps/functions.py",  # loads the code of others
 }

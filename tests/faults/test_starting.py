@@ -175,7 +175,7 @@ def test_a_migration_that_is_killed_leaves_nothing_half_done(
     [copy] = (folder / "backups").glob("*.db")
     assert query(copy, "SELECT version_num FROM alembic_version") == [("0001",)]
     assert run(*ADD, "a@example.org").returncode == 0
-    assert query(database, "SELECT count(*) FROM workflow") == [(2,)]
+    assert query(database, "SELECT count(*) FROM workflow") == [(3,)]
     assert query(database, "PRAGMA foreign_key_check") == []
     assert query(database, "PRAGMA integrity_check") == [("ok",)]
 

@@ -120,7 +120,7 @@ def test_from_the_first_contact_to_the_welcome_page(app: Flask, site: Site) -> N
     assert contact.account_id == account.id
     assert db.session.scalars(db.select(Redemption)).one().proof == "link"
     assert db.session.get_one(Credential, contact_id).username == "anna.weber"
-    assert body_of("welcome")
+    assert body_of("workflow")
 
     forgetful = Visitor(server.url)
     assert forgetful.post_form("/forgot-password", {"identifier": "anna.weber"}).status_code in (200, 303)

@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 import pytest
 from flask import Flask
 
-from portal.journal import labels
+from portal.journal.fields import field
 from portal.journal.models import JournalEntry
 from portal.kernel import clock
 from portal.kernel.actor import SYSTEM
@@ -194,7 +194,7 @@ def test_the_journal_names_each_setting_as_the_page_does(owner: Client) -> None:
     page = owner.page(URL)
     shown = {element.attrs["for"]: element.text.rstrip(" *") for element in page.all("label", for_=None)}
     for name in {one.name for one in fields(SiteSettings)} - {"name", "version"}:
-        assert shown[name] == labels.field(name)
+        assert shown[name] == field(name)
 
 
 def test_the_page_takes_few_statements(owner: Client, statements: Any) -> None:

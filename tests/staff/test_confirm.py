@@ -127,7 +127,7 @@ def test_a_form_without_its_token_is_not_kept(owner: Client, frozen_clock: Froze
 def test_a_form_too_long_to_keep_leads_back_to_its_page(owner: Client, frozen_clock: FrozenClock) -> None:
     token = owner.token(NEW)
     frozen_clock.move(minutes=11)
-    data = {**NINA, "name": "n" * 200_000, "csrf_token": token}
+    data = {**NINA, "name": "n" * 300_000, "csrf_token": token}
     answer = owner.post(NEW, data=data, headers={"Referer": "http://localhost" + NEW})
     assert next_of(answer) == NEW
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import case, func, select
 
+from portal.accounts import queries as accounts
 from portal.contacts.models import Contact
 from portal.invitations.models import Invitation, InvitationWebRole, InvitedContact, Redemption
 from portal.invitations.queries import KIND, REMINDER
@@ -168,3 +169,40 @@ def messages_with_key(invitation_id: int, send_key: str) -> bool:
 def dedupe_prefix(invitation_id: int) -> str:
     """How the once-only keys of an invitation's messages begin."""
     return f"invitation:{invitation_id}:contact:"
+
+
+class Facts(NamedTuple):
+    """What the mails of some (invitation id, contact id) are made of; `contacts` holds inviters, too, `roles` names."""
+
+    invitations: dict[int, Invitation]
+    contacts: dict[int, Contact]
+    invited: dict[tuple[int, int], InvitedContact]
+    redeemed: set[tuple[int, int]]
+    owners: dict[int, StaffMember]
+    roles: dict[int, list[str]]
+    accounts: dict[int, str]
+
+
+def facts_of(pairs: Collection[tuple[int, int]]) -> Facts:
+    """The facts for these, with one statement a kind however many they are."""
+    invitations = {
+        i.id: i for i in db.session.scalars(select(Invitation).where(Invitation.id.in_({a for a, _ in pairs})))
+    }
+    wanted = {contact_id for _, contact_id in pairs} | {i.inviter_id for i in invitations.values() if i.inviter_id}
+    among = {"invitation_id": list(invitations), "contact_id": list(wanted)}
+    invited = select(InvitedContact).where(*(getattr(InvitedContact, name).in_(ids) for name, ids in among.items()))
+    redeemed = select(Redemption.invitation_id, Redemption.contact_id).where(
+        *(getattr(Redemption, name).in_(ids) for name, ids in among.items()), Redemption.undone_at.is_(None)
+    )
+    roles: dict[int, list[str]] = {}
+    for invitation_id, role in sorted(roles_of(among["invitation_id"]), key=lambda row: row[1].name_key):
+        roles.setdefault(invitation_id, []).append(role.name)
+    return Facts(
+        invitations=invitations,
+        contacts={contact.id: contact for contact in db.session.scalars(select(Contact).where(Contact.id.in_(wanted)))},
+        invited={(row.invitation_id, row.contact_id): row for row in db.session.scalars(invited)},
+        redeemed={(row.invitation_id, row.contact_id) for row in db.session.execute(redeemed)},
+        owners=owners_of(invitations.values()),
+        roles=roles,
+        accounts=accounts.names([invitation.account_id for invitation in invitations.values()]),
+    )
