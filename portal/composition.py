@@ -207,6 +207,7 @@ def _background_work() -> None:
         workflow_handlers.run_outside
     )
     handles(invitation_services.REMIND_JOB)(invitation_handlers.remind)
+    handles(invitation_services.SEND_JOB)(invitation_handlers.send)
     handles(identity_services.RESET_JOB)(identity_handlers.reset)
     handles(staff_services.NOTICE_JOB)(staff_notices.write)
 

@@ -42,6 +42,11 @@ def enqueue(
     return db.session.scalars(select(Job).where(Job.dedupe_key == dedupe_key)).one()
 
 
+def known(dedupe_key: str) -> bool:
+    """Whether there is or was a job of this key."""
+    return db.session.scalar(select(Job.id).where(Job.dedupe_key == dedupe_key)) is not None
+
+
 def claim(worker: str, now: datetime, limit: int = 1) -> list[int]:
     """Take due jobs into `worker`'s hands, oldest first. Called inside `transaction()`."""
     due = select(Job.id).where(QUEUED, Job.due_at <= now).order_by(Job.due_at, Job.id).limit(limit)

@@ -109,6 +109,7 @@ def _labels() -> dict[str, Label]:
         "invitation.sent": Label(_("Invitation sent"), "send", "blue"),
         "invitation.reminded": Label(_("Reminder sent"), "bell", "blue"),
         "invitation.not-reminded": Label(_("Reminder not sent"), "bell", "yellow"),
+        "invitation.not-sent": Label(_("Invitation not sent"), "mail-x", "red"),
         "invitation.extended": Label(_("Invitation extended"), "calendar", "blue"),
         "invitation.code-replaced": Label(_("New code issued"), "key", "yellow"),
         "invitation.recipient-changed": Label(_("Recipient changed"), "user-check", "yellow"),

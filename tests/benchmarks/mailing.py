@@ -21,6 +21,7 @@ from sqlalchemy import delete, func, select, update
 from portal.app import create_app
 from portal.config import load
 from portal.invitations import services
+from portal.jobs import runner
 from portal.kernel import clock
 from portal.kernel.db import db, transaction
 from portal.mail import outbox, templates
@@ -111,10 +112,15 @@ def _bulk() -> None:
     _invite(invitation.id, contact_ids)
     began = time.perf_counter()
     with transaction():
-        sent = services.send(invitation.id, key=services.new_send_key(), by=by, now=clock.now())
+        services.send(invitation.id, key=services.new_send_key(), by=by, now=clock.now())
+    answered = time.perf_counter() - began
+    while runner.turn("bench", lambda: False):
+        pass
     took = time.perf_counter() - began
+    written = db.session.scalar(select(func.count()).select_from(Message))
     print(f"\n{'sending in bulk':46}{'seconds':>10}{'target':>10}")
-    print(f"{f'P9  {sent.messages:,} messages written':46}{took:>10.2f}{'≤ 2':>10}")
+    print(f"{f'P9  {written:,} messages: the request':46}{answered:>10.3f}{'≤ 0.1':>10}")
+    print(f"{f'P9  {written:,} messages: all written':46}{took:>10.2f}{'≤ 2':>10}")
 
 
 def _contacts(number: int) -> list[int]:

@@ -30,6 +30,12 @@ def invited_of(ids: Collection[int]) -> list[Any]:
     )
 
 
+def numbers_of(ids: Collection[int]) -> dict[int, int]:
+    """How many contacts each of these invitations invites."""
+    counted = select(InvitedContact.invitation_id, func.count()).where(InvitedContact.invitation_id.in_(ids))
+    return {row[0]: row[1] for row in db.session.execute(counted.group_by(InvitedContact.invitation_id))}
+
+
 def owners_of(invitations: Iterable[Invitation]) -> dict[int, StaffMember]:
     """The owners of these invitations, by their id."""
     ids = {invitation.owner_id for invitation in invitations}

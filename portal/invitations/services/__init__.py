@@ -19,6 +19,9 @@ from portal.invitations.services.codes import sees_code as sees_code
 from portal.invitations.services.codes import show_code as show_code
 from portal.invitations.services.in_workflows import InWorkflows as InWorkflows
 from portal.invitations.services.in_workflows import start_expired as start_expired
+from portal.invitations.services.later import SEND_JOB as SEND_JOB
+from portal.invitations.services.later import send as send
+from portal.invitations.services.later import send_queued as send_queued
 from portal.invitations.services.life import activate as activate
 from portal.invitations.services.life import deactivate as deactivate
 from portal.invitations.services.life import delete as delete
@@ -44,7 +47,6 @@ from portal.invitations.services.sending import Sent as Sent
 from portal.invitations.services.sending import new_send_key as new_send_key
 from portal.invitations.services.sending import plan as plan
 from portal.invitations.services.sending import plans as plans
-from portal.invitations.services.sending import send as send
 from portal.invitations.services.telling import choose_notices as choose_notices
 from portal.invitations.services.undoing import Undoing as Undoing
 from portal.invitations.services.undoing import undo as undo

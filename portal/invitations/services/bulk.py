@@ -1,13 +1,13 @@
 """The same act on the ticked invitations of a page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
 from portal.invitations import queries
 from portal.invitations.models import Invitation
 from portal.invitations.queries import outgoing
-from portal.invitations.services import capping, changing, life, reminding, sending
+from portal.invitations.services import capping, changing, later, life, reminding, sending
 from portal.invitations.services.sending import Plan, Sent
 from portal.staff.permissions import StaffActor
 
@@ -20,6 +20,8 @@ class Outcome(NamedTuple):
     skipped: int = 0
     refused: int = 0
     before: bool = False
+    later: int = 0
+    """Invitations to very many, which a job sends."""
 
 
 def send_many(ids: Sequence[int], *, key: str, by: StaffActor, now: datetime) -> Outcome:
@@ -28,7 +30,21 @@ def send_many(ids: Sequence[int], *, key: str, by: StaffActor, now: datetime) ->
     Raises TooFast when nothing is left to send but contacts who have had three mails in six hours, or when the day's
     limit is reached.
     """
-    return _mail_many(ids, sending.plans, sending.carry_out, key=key, by=by, now=now)
+    large = later.many(ids)
+    queued = [later.send_later(one, key=key, by=by, now=now) for one in _sendable(large, by, now)]
+    left = [number for number in ids if number not in large]
+    outcome = _mail_many(left, sending.plans, sending.carry_out, key=key, by=by, now=now)
+    return outcome._replace(
+        done=outcome.done + sum(one.later for one in queued),
+        refused=outcome.refused + len(large) - len(queued),
+        later=sum(one.later for one in queued),
+        before=outcome.before or any(one.before for one in queued),
+    )
+
+
+def _sendable(ids: Collection[int], by: StaffActor, now: datetime) -> list[Invitation]:
+    found = queries.by_ids(ids, lock=True)
+    return [one for one in found if not sending.standing(one, by, now).refused]
 
 
 def remind_many(ids: Sequence[int], *, key: str, by: StaffActor, now: datetime) -> Outcome:

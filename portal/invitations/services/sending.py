@@ -62,11 +62,13 @@ class Plan:
 
 
 class Sent(NamedTuple):
-    """What sending did: how many messages were written, who was skipped; `before`: this dialog was confirmed before."""
+    """What sending did: how many messages were written, who was skipped; `before`: this dialog was confirmed before;
+    `later`: a job writes them."""
 
     messages: int
     skipped: list[Skipped]
     before: bool = False
+    later: bool = False
 
 
 def new_send_key() -> str:
@@ -129,6 +131,14 @@ def send(invitation_id: int, *, key: str, by: StaffActor, now: datetime) -> Sent
     intended = plan(invitation, by, now)
     insist(intended, now)
     return carry_out(intended, key=key, by=by, now=now)
+
+
+def standing(invitation: Invitation, by: StaffActor, now: datetime) -> Plan:
+    """What stands against sending it, whoever its recipients are; says nothing of these."""
+    one = Plan(invitation, workflows.sending())
+    owner = outgoing.owners_of([invitation])[invitation.owner_id]
+    _refuse(one, owner, [role for _, role in outgoing.roles_of([invitation.id])], by, now)
+    return one
 
 
 def insist(intended: Plan, now: datetime) -> None:

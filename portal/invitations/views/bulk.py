@@ -153,6 +153,8 @@ def _told(action: str, outcome: services.Outcome) -> tuple[str, str]:
 
 
 def _told_sent(outcome: services.Outcome) -> tuple[str, str]:
+    if outcome.later and not outcome.messages:
+        return _("The e-mails are being written. The timelines say when they are queued."), "success"
     if not outcome.messages:
         return _("Nothing was sent: none of these has anybody who can get a mail now."), "warning"
     said = [ngettext("%(num)s e-mail is on its way.", "%(num)s e-mails are on their way.", outcome.messages)]

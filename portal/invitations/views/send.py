@@ -29,7 +29,7 @@ def send(invitation_id: int) -> Response:
         return render("invitations/send.html", plan=intended, send_key=key, named=MOST_NAMED)
     with transaction():
         sent = services.send(invitation_id, key=posted_key(), by=actor(), now=clock.now())
-    category = "success" if sent.messages or sent.before else "warning"
+    category = "success" if sent.messages or sent.before or sent.later else "warning"
     return see_other(url_for(".record", invitation_id=invitation_id), told(sent), category)
 
 
@@ -43,6 +43,8 @@ def told(sent: services.Sent) -> str:
     """What sending did, for the toast."""
     if sent.before:
         return _("These e-mails were queued already; nothing is sent twice.")
+    if sent.later:
+        return _("The e-mails are being written. The timeline says when they are queued, and who was skipped.")
     skipped = ", ".join(f"{one.contact.name} {one.why}" for one in sent.skipped[:MOST_NAMED])
     more = len(sent.skipped) - MOST_NAMED
     if more > 0:
