@@ -32,8 +32,7 @@ def run_online() -> None:
 def _run(connection: Connection) -> None:
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.commit()
+        _check_foreign_keys(connection, on=False)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -41,14 +40,24 @@ def _run(connection: Connection) -> None:
         compare_type=True,
         transactional_ddl=True,
     )
-    with context.begin_transaction():
-        context.run_migrations()
-        if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-            raise RuntimeError("a migration left a row that points nowhere")
-    if connection.in_transaction():
-        connection.commit()
-    if sqlite:
-        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+            if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                raise RuntimeError("a migration left a row that points nowhere")
+        if connection.in_transaction():
+            connection.commit()
+    finally:
+        if sqlite:
+            connection.rollback()
+            _check_foreign_keys(connection, on=True)
+
+
+def _check_foreign_keys(connection: Connection, *, on: bool) -> None:
+    """Said to the driver itself: in a transaction, which SQLAlchemy begins with the first word, it has no effect."""
+    driver = connection.connection.dbapi_connection
+    if driver is not None:
+        driver.cursor().execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
 
 
 if context.is_offline_mode():
