@@ -69,13 +69,13 @@ def of_account(account: Account) -> str:
 def overview(_person: object) -> str:
     """How far invitations got within 30 days, and which run out soon."""
     now = clock.now()
-    funnel = summaries.funnel(now)
+    funnel, waiting = summaries.funnel(now), summaries.waiting()
     expiring = summaries.expiring(now)
     return render_template(
         "invitations/_overview.html",
         expiring=[(row, status_of(row)) for row in expiring],
-        problems=summaries.problems(),
-        waiting=funnel.requests,
+        problems=waiting.problems,
+        waiting=waiting.requests,
         bars=_bars([(_("Created"), funnel.created), (_("Sent"), funnel.sent), (_("Redeemed"), funnel.redeemed)]),
         width=WIDTH,
     )

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, case, func, select, union_all
 
 from portal.invitations.models import Invitation, InvitationWebRole, InvitedContact, Redemption
-from portal.invitations.queries import lists, requests
-from portal.invitations.queries import problems as unreached
+from portal.invitations.queries import lists, problems, requests
 from portal.invitations.status import Status
 from portal.kernel import paging
 from portal.kernel.db import db
@@ -29,12 +28,17 @@ _ROW: tuple[Any, ...] = (
 
 
 class Funnel(NamedTuple):
-    """Of the invitations created within 30 days: how many were sent, how many redeemed at least once. And how many
-    requests for a new one wait."""
+    """Of the invitations created within 30 days: how many were sent, how many redeemed at least once."""
 
     created: int
     sent: int
     redeemed: int
+
+
+class Waiting(NamedTuple):
+    """What waits for somebody: open invitations that did not reach everybody, and requests for a new one."""
+
+    problems: int
     requests: int
 
 
@@ -98,13 +102,14 @@ def funnel(now: datetime) -> Funnel:
         .subquery()
     )
     redeemed = func.coalesce(func.sum(case((recent.c.used > 0, 1), else_=0)), 0)
-    waiting = paging.capped_column(requests.open_ids())
-    return Funnel(*db.session.execute(select(func.count(), func.count(recent.c.sent_at), redeemed, waiting)).one())
+    return Funnel(*db.session.execute(select(func.count(), func.count(recent.c.sent_at), redeemed)).one())
 
 
-def problems() -> int:
-    """How many open invitations did not reach somebody they invite, counted to 10,001 at most."""
-    return paging.capped(select(Invitation.id).where(unreached.among(lists.PREDICATES[Status.OPEN])))
+def waiting() -> Waiting:
+    """How much waits for somebody, each counted to 10,001 at most, in one statement."""
+    unreached = select(Invitation.id).where(problems.among(lists.PREDICATES[Status.OPEN]))
+    asked = requests.open_ids()
+    return Waiting(*db.session.execute(select(paging.capped_column(unreached), paging.capped_column(asked))).one())
 
 
 def expiring(now: datetime) -> Sequence[Any]:
