@@ -55,7 +55,7 @@ def test_the_record_says_everything(owner: Client):
         "Anyone with the code",
         "1 of 5",
         "203.0.113.9",
-        "Typed code",
+        "by the typed code",
         "New contact",
         "Nov 25, 2026",
     ):
