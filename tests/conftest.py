@@ -28,6 +28,7 @@
 `github`           the GitHub of tests/twins/github.py: `github.provider()` makes the record.
 
 Records are made with tests/support/make.py: `make_staff, make_contact, make_account, make_role, make_invitation(…)`.
+What is shown by pages alone (ON_SQLITE below) runs on PostgreSQL in `make test-long` only.
 Connections beyond this machine fail the test. Warnings are errors. `long` tests run in `make test-long` only.
 """
 
@@ -66,6 +67,20 @@ from tests.twins.smtp import SmtpTwin, running
 STAFF_PERSONAS = ("owner", "manager", "editor", "viewer")
 CONTACT_PERSONAS = ("invitee", "stranger")
 PERSONAS = (*STAFF_PERSONAS, *CONTACT_PERSONAS, "nobody")
+
+
+ON_SQLITE = (
+    *("accounts", "contacts", "email_templates", "journal", "passkeys", "providers", "roles", "settings", "staff"),
+    *("mail/test_acting.py", "mail/test_outbox_pages.py", "workflows/test_builder.py", "workflows/test_pages.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        if folder.startswith(ON_SQLITE) and item.get_closest_marker("postgresql"):
+            item.add_marker(pytest.mark.long)
 
 
 def required(tool: str) -> bool:

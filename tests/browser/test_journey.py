@@ -108,7 +108,7 @@ def test_invite_send_redeem(visit: Callable[..., Window], *, javascript: bool) -
     staff.page.locator("main").get_by_role("link", name="Anna Weber").first.click()
     expect(staff.page).to_have_url(re.compile(r"/staff/contacts/\d+"))
     expect(staff.page.locator("aside").last).to_contain_text("Invite Redemption")
-    until(staff.page, staff.url("/staff/outbox/"), "tbody tr", "Welcome")
+    until(staff.page, staff.url("/staff/outbox/"), "tbody tr", "Message of a workflow")
 
 
 @with_and_without_scripts
