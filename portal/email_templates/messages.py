@@ -91,7 +91,7 @@ def prepare_test(message: Message, now: datetime) -> Prepared:
         template=template.key,
         values=with_test_links(samples(template.kind, language, now)),
         language=language,
-        source=Source(template.kind, language, *texts, sender=template.sender),
+        source=Source(template.kind, language, *texts, sender=queries.sender_of(template)),
     )
 
 

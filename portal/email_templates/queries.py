@@ -1,16 +1,19 @@
 """Reading e-mail templates."""
 
 from collections.abc import Iterable
+from email.utils import parseaddr
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select
 
 from portal.contacts.services import LANGUAGES
 from portal.email_templates.models import EmailTemplate, TemplateVersion
+from portal.kernel.addresses import canonical
 from portal.kernel.db import db, load
 from portal.kernel.errors import NotFound
 from portal.mail.models import Message
 from portal.mail.texts import FIRST_LANGUAGE, Inactive, Source, shipped
+from portal.settings.queries import operator
 from portal.staff.models import StaffMember
 
 MOST_VERSIONS = 100
@@ -55,7 +58,7 @@ def text_in(template: EmailTemplate, language: str) -> Source | None:
     latest = latest_version(template.id, language)
     if latest is not None and not latest.default:
         texts = (latest.subject, latest.html, latest.text)
-        return Source(template.kind, language, *texts, latest.id, template.sender)
+        return Source(template.kind, language, *texts, latest.id, sender_of(template))
     return shipped_text(template, language)
 
 
@@ -65,7 +68,15 @@ def shipped_text(template: EmailTemplate, language: str) -> Source | None:
         found = shipped(template.key, language, strict=True)
     except ValueError:
         return None
-    return found._replace(subject=found.subject.strip(), sender=template.sender)
+    return found._replace(subject=found.subject.strip(), sender=sender_of(template))
+
+
+def sender_of(template: EmailTemplate) -> str | None:
+    """Its own From address, unless the operator has moved the site's mail to another domain since it was typed."""
+    if not template.sender:
+        return None
+    ours, own = (canonical(one).rpartition("@")[2] for one in (parseaddr(operator().mail_from)[1], template.sender))
+    return template.sender if own == ours else None
 
 
 def starting_text(template: EmailTemplate, language: str) -> Source:

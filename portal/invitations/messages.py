@@ -82,6 +82,8 @@ def prepare_reminder(message: Message, now: datetime) -> Prepared:
     awake = site().awake(now)
     if awake > now:
         raise NotNow(awake)
+    if outgoing.came_back(message):
+        raise Cancelled(_("The mail before it could not be delivered."))
     return prepare_invitation(message, now)
 
 

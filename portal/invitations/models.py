@@ -154,8 +154,9 @@ class InvitationWebRole(Base):
 class Redemption(Base):
     """One contact using one invitation, once.
 
-    `proof` is `link` or `code`; `signed_in_by` how they signed in. What the redemption really changed is kept
-    (`roles_added`, `account_before_id`), so that undoing it takes back just that.
+    `proof` is `link` or `code`; `signed_in_by` how they signed in. What the redemption gave and what it really changed
+    is kept (`account_id`, `account_before_id`, `roles_added`), so that undoing it takes back just that. When another
+    one is undone on which it was built, what that had changed becomes this one's.
     """
 
     __tablename__ = "redemption"
@@ -168,6 +169,7 @@ class Redemption(Base):
     signed_in_by: Mapped[str] = mapped_column(String(40))
     ip: Mapped[str | None] = mapped_column(String(45))
     new_contact: Mapped[bool] = mapped_column(default=False)
+    account_id: Mapped[int | None]
     account_assigned: Mapped[bool] = mapped_column(default=False)
     account_before_id: Mapped[int | None]
     roles_added: Mapped[list[int]] = mapped_column(JSON, default=list)

@@ -39,7 +39,7 @@ def prepare_redeemed(message: Message, now: datetime) -> Prepared:
     redemption = load(Redemption, int(message.detail["redemption"]))
     if redemption is None or redemption.undone_at is not None:
         raise Cancelled(_("The redemption was undone."))
-    account = subject.invitation.account_id if redemption.account_assigned else None
+    account = redemption.account_id if redemption.account_assigned else None
     return _prepared(
         message,
         subject,

@@ -8,11 +8,13 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-TIMEOUT = 10.0
+TIMEOUT, LONGEST_CALL = 10.0, 30.0
 LONGEST_ANSWER = 64 * 1024
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -48,6 +50,8 @@ def check_url(url: str, allowed: Sequence[Network] = ()) -> SplitResult:
         raise Refused("it must not hold a user name or a password")
     if any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
         raise Refused("it must not hold blanks or control characters")
+    if not (parts.path + parts.query).isascii():
+        raise Refused("signs beyond ASCII must be written as %C3%A4")
     return parts
 
 
@@ -65,7 +69,8 @@ def addresses(host: str, port: int, allowed: Sequence[Network] = ()) -> list[str
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], allowed: Sequence[Network] = ()) -> Answer:
-    """POST to an address outside, following no redirect; at most ten seconds for each step of the way.
+    """POST to an address outside, following no redirect; at most ten seconds for each step of the way
+    and thirty for all of it: who answers a byte at a time must not hold up the jobs of everybody.
 
     Raises Refused or Failed.
     """
@@ -77,18 +82,25 @@ def post(url: str, body: bytes, headers: Mapping[str, str], allowed: Sequence[Ne
         raise Refused("it must begin with https://")
     line = _Pinned(host, port, numbers[0], tls=parts.scheme == "https")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    end = threading.Timer(LONGEST_CALL, line.cut)
+    end.daemon = True
+    end.start()
     try:
         line.request("POST", target, body=body, headers={**headers, "Connection": "close"})
         answer = line.getresponse()
-        return Answer(answer.status, answer.read(LONGEST_ANSWER))
+        told = Answer(answer.status, answer.read(LONGEST_ANSWER))
     except TimeoutError as fault:
         raise Failed("it did not answer in time") from fault
-    except ssl.SSLError as fault:
+    except ssl.SSLCertVerificationError as fault:
         raise Failed("its certificate is not valid") from fault
-    except (OSError, http.client.HTTPException) as fault:
-        raise Failed("the connection failed") from fault
+    except (OSError, ValueError, http.client.HTTPException) as fault:
+        raise Failed("it did not answer in time" if line.was_cut else "the connection failed") from fault
     finally:
+        end.cancel()
         line.close()
+    if line.was_cut:
+        raise Failed("it did not answer in time")
+    return told
 
 
 class _Pinned(http.client.HTTPConnection):
@@ -98,10 +110,23 @@ class _Pinned(http.client.HTTPConnection):
         super().__init__(host, port, timeout=TIMEOUT)
         self.number, self.tls = number, tls
         self.default_port = 443 if tls else 80
+        self.line: socket.socket | None = None
+        self.was_cut = False
 
     def connect(self) -> None:
-        line = socket.create_connection((self.number, self.port), TIMEOUT)
-        self.sock = ssl.create_default_context().wrap_socket(line, server_hostname=self.host) if self.tls else line
+        self.sock = self.line = socket.create_connection((self.number, self.port), TIMEOUT)
+        if self.tls:
+            context = ssl.create_default_context()
+            tls = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock = self.line = tls
+            tls.do_handshake()
+
+    def cut(self) -> None:
+        """End it, whatever it is waiting for; called by another thread."""
+        self.was_cut = True
+        if self.line is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.line, socket.SHUT_RDWR)
 
 
 def _may_be_asked(number: str, allowed: Sequence[Network]) -> bool:

@@ -7,7 +7,7 @@ from hmac import compare_digest
 
 from portal.kernel import addresses
 from portal.kernel.db import db, load
-from portal.mail import outbox, reports, return_path, states
+from portal.mail import outbox, return_path, states
 from portal.mail.models import Message
 from portal.mail.reports import Fate, Report
 
@@ -21,13 +21,12 @@ class Outcome(StrEnum):
     LATER = "later"
 
 
-def take(raw: bytes, now: datetime) -> tuple[Outcome, int | None]:
-    """What came of a report, and for which message. Called inside `transaction()`.
+def take(report: Report | None, now: datetime) -> tuple[Outcome, int | None]:
+    """What came of a report, and for which message. Called inside `transaction()`, which holds up nobody by reading it.
 
     A report counts only if it names a message of ours, by a genuine return address or the Message-ID that only its
     recipient and the servers on the way have seen, and speaks of the address that this message went to.
     """
-    report = reports.read(raw)
     if report is None:
         return Outcome.UNRELATED, None
     for found in _named(report):

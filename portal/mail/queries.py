@@ -145,9 +145,9 @@ def room_today(staff_id: int | None, now: datetime) -> int | None:
     return max(0, min(room)) if room else None
 
 
-def tests_since(staff_id: int, since: datetime) -> int:
+def tests_since(staff_id: int, since: datetime, kind: str) -> int:
     """How many test messages a staff member has asked for since then."""
-    asked = (Message.created_at > since, Message.kind == "test-mail", Message.staff_id == staff_id)
+    asked = (Message.created_at > since, Message.kind == kind, Message.staff_id == staff_id)
     return db.session.scalar(select(func.count()).where(*asked)) or 0
 
 

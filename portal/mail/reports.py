@@ -13,7 +13,7 @@ from portal.mail.transport import words
 LONGEST = 10_000_000
 # All that is needed stands at the beginning; the rest is the mail that came back.
 READ = 1_000_000
-MOST_PARTS = 100
+MOST_PARTS, LONGEST_FIELD, LONGEST_TOLD = 100, 2_000, 50_000
 _RETURNED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
 _RECIPIENTS = ("Original-Recipient", "Final-Recipient")
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])", re.ASCII)
@@ -114,15 +114,16 @@ def _blocks(part: Part) -> list[Part]:
 
 def _as_exim(mail: Part, parts: list[Part]) -> list[Fate]:
     """Exim's way before it knew the standard: the recipients in a header, the words in the text."""
-    failed = [address for _, address in getaddresses(_fields(mail, "X-Failed-Recipients"))]
+    listed = [value[:LONGEST_FIELD] for value in _fields(mail, "X-Failed-Recipients")[:MOST_PARTS]]
+    failed = [address for _, address in getaddresses(listed)][:MOST_PARTS]
     plain = next((part for part in parts if part.get_content_type() == "text/plain"), None)
     body = plain.get_payload(decode=True) if plain is not None else None
     text = body.decode("utf-8", "replace").replace("\r\n", "\n") if isinstance(body, bytes) else ""
-    told = text.partition("\n------")[0]
+    told = text.partition("\n------")[0][:LONGEST_TOLD]
     if failed:
         return [_said_by_exim(address, told) for address in failed if address]
     if _NOT_YET in " ".join(told.split()):
-        late = re.findall(r"(?m)^[ \t]+(\S+@\S+)[ \t]*$", told)
+        late = re.findall(r"(?m)^[ \t]+([^\s@]+@[^\s@]+)[ \t]*$", told)
         return [Fate((address,), "delayed", "", "") for address in late]
     return []
 

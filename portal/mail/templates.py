@@ -34,8 +34,11 @@ FILTERS = (
     *("join", "first", "last", "plus", "minus", "url_encode", "newline_to_br", "strip_html"),
 )
 LONGEST_SUBJECT = 200
-LONGEST_PIECE, MOST_IN_LOOPS = 1_000, 100
-"""Characters of one placeholder or tag, and how many of them may stand in loops: what Liquid leaves without limit."""
+LONGEST_PIECE, MOST_IN_LOOPS, LONGEST_IN_LOOPS = 1_000, 100, 1_500
+"""Characters of one placeholder or tag, how many of them may stand in loops, and with how many characters together:
+what Liquid leaves without limit."""
+MOST_STYLING = 1_000_000
+"""Rules of style times elements: each rule is looked for at each element."""
 _OPENING = re.compile(r"\{\{|\{%-?\s*(\w*)")
 _RAW_ENDS = re.compile(r"\{%-?\s*end(?:raw|doc)\s*-?%\}")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -98,7 +101,10 @@ def made(found: Source, values: Mapping[str, Any], *, passing: bool = False) -> 
     template = compiled(found.subject, found.html, found.text)
     given = filled(found.kind, dict(values), operator().base_url, found.language)
     content = Markup(template.html.render(**given))  # noqa: S704  (Liquid has escaped every value in it)
-    subject = template.subject.render(**given).strip()
+    if styling(content) > MOST_STYLING:
+        raise ValueError("too many rules of style for so many elements")
+    # A message of several lines may stand in the subject, which has but one.
+    subject = " ".join(template.subject.render(**given).split())
     turned = found.language in RIGHT_TO_LEFT
     page = _layout().render(
         content=content,
@@ -127,6 +133,11 @@ def parsed(text: str, *, html: bool = False) -> BoundTemplate:
     return (_html if html else _plain).from_string(text)
 
 
+def styling(html: str) -> int:
+    """How much work it is to write the rules of style into the elements."""
+    return html.count("{") * html.count("<")
+
+
 def _tokens(links: tuple[str, ...]) -> list[str]:
     """The part of each link that must stay between us and the recipient."""
     return [token for link in links if len(token := link.rpartition("/")[2]) >= 16]
@@ -144,7 +155,7 @@ def _bounded(text: str) -> None:
     Its lexer looks from every opening to the end of the text for the closing, its limit on loops counts rounds and not
     what is done in each, and a range outside of a loop is made whole. Raises LiquidSyntaxError.
     """
-    position = loops = inside = 0
+    position = loops = inside = length = 0
     while found := _OPENING.search(text, position):
         start, tag = found.start(), found[1]
         closing = "}}" if tag is None else "%}"
@@ -159,7 +170,8 @@ def _bounded(text: str) -> None:
             position = ends.end()
         loops += (tag == "for") - (tag == "endfor")
         inside += loops > 0
-        if inside > MOST_IN_LOOPS:
+        length += (end - start) * (loops > 0)  # a piece may hold a hundred filters or comparisons
+        if inside > MOST_IN_LOOPS or length > LONGEST_IN_LOOPS:
             raise _refusal("too much stands in loops", text, start)
         if tag != "for" and ".." in _QUOTED.sub("", text[start:end]):
             raise _refusal("a range may stand in the tag for only", text, start)

@@ -157,9 +157,8 @@ def latest(contact_id: int) -> Redemption | None:
 
 def given(redemption: Redemption) -> tuple[str | None, list[WebRole]]:
     """What a redemption really changed: the account it assigned, the web roles it added."""
-    invitation = invitations.get(redemption.invitation_id)
-    names = accounts.names([invitation.account_id]) if redemption.account_assigned else {}
-    return names.get(invitation.account_id or 0), roles.by_ids(redemption.roles_added)
+    names = accounts.names([redemption.account_id]) if redemption.account_assigned else {}
+    return names.get(redemption.account_id or 0), roles.by_ids(redemption.roles_added)
 
 
 def of_contact(contact_id: int) -> list[Row[Any]]:

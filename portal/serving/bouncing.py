@@ -29,10 +29,11 @@ def take(app: Flask, pipe: BinaryIO) -> Told:
         while pipe.read(1 << 20):  # a mail server whose pipe breaks would take that for a fault
             pass
         return Told(_("Ignored: longer than 10 MB."))
+    report = reports.read(raw)
     with app.app_context():
         try:
             with transaction():
-                outcome, message_id = bounces.take(raw, clock.now())
+                outcome, message_id = bounces.take(report, clock.now())
         except DBAPIError as fault:
             return Told(_("The database cannot be used: %(why)s", why=" ".join(str(fault.orig).split())), later=True)
     if outcome is Outcome.MARKED:

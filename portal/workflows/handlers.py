@@ -1,5 +1,6 @@
 """What the worker does with a run: one step per job, so that each step's effect is committed with its count."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -101,17 +102,24 @@ def _go_on(found: WorkflowRun, now: datetime) -> None:
 
 def _context(found: WorkflowRun, now: datetime) -> steps.Context:
     contact = db.session.get_one(Contact, found.contact_id) if found.contact_id else None
-    workflow = db.session.get_one(Workflow, found.workflow_id)
-    activator = load(StaffMember, workflow.activated_by or 0)
     return steps.Context(
         run=found,
         position=found.done_steps,
         contact=contact,
         records=queries.records(found),
         facts=_facts(found, contact),
-        activator=activator.role if activator and activator.active else "",
+        activators=tuple(_activators(found)),
         now=now,
     )
+
+
+def _activators(found: WorkflowRun | None) -> Iterator[str]:
+    """Behind a run stands everybody on the way to it: nobody gains by starting what another one activated."""
+    while found is not None:
+        by = found.activated_by or db.session.get_one(Workflow, found.workflow_id).activated_by
+        member = load(StaffMember, by or 0)
+        yield member.role if member and member.active else ""
+        found = load(WorkflowRun, found.cause_id) if found.cause_kind == "workflow-run" else None
 
 
 def _facts(found: WorkflowRun, contact: Contact | None) -> dict[str, Any]:

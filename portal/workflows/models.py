@@ -63,6 +63,8 @@ class WorkflowRun(Base):
     depth: Mapped[int] = mapped_column(default=0, server_default="0")
     """How many workflows started one another before this one."""
     created_by: Mapped[int | None] = mapped_column(ForeignKey("staff_member.id"))
+    activated_by: Mapped[int | None] = mapped_column(ForeignKey("staff_member.id"))
+    """Who activated these steps: whoever activates others later neither lends nor takes away their right."""
 
     __table_args__ = (
         Index("ix_workflow_run_workflow_id_id", "workflow_id", "id"),

@@ -7,11 +7,12 @@ from flask import Flask
 
 from portal.email_templates.models import EmailTemplate
 from portal.email_templates.queries import by_key
-from portal.email_templates.services import Finding, Texts, check, preview, refusals
+from portal.email_templates.services import Finding, Texts, check, page_of, preview, refusals
 from portal.email_templates.services.markup import blanked
 from portal.kernel import clock
 from portal.mail.placeholders import KNOWN
 from portal.mail.texts import shipped
+from tests.support.make import shipped_template
 
 pytestmark = pytest.mark.sqlite_only
 GOOD = Texts("Come to {{ site_name }}", "<p>{{ link }} {{ code }}</p>", "{{ link }} {{ code }}\n")
@@ -209,3 +210,44 @@ def _template() -> EmailTemplate:
     template = by_key("invitation")
     assert template is not None
     return template
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "{% assign a = 'x'" + " | strip" * 100 + " %}",
+        "{% if code == link" + " and code == link" * 50 + " %}{% endif %}",
+    ],
+)
+def test_much_work_in_a_loop_is_refused(piece: str) -> None:
+    began = time.process_time()
+    [told] = errors("{% for i in (1..1999) %}" + piece * 40 + "{% endfor %}")
+    assert "loops" in told
+    assert time.process_time() - began < 2
+
+
+def test_much_styling_is_refused() -> None:
+    rules = "".join(f"p b i u:not(.c){{x:{number}}}" for number in range(1000))
+    began = time.process_time()
+    styled = f"<style>{rules}</style>" + "{% for i in (1..2000) %}<p><b><i><u>x</u></i></b></p>{% endfor %}"
+    assert "rules of style" in " ".join(errors(styled))
+    seen = preview(shipped_template(), "en", GOOD._replace(html=styled + GOOD.html), clock.now())
+    assert not seen.whole
+    assert time.process_time() - began < 2
+
+
+def test_the_scheme_of_a_hostile_page_is_chosen_at_once() -> None:
+    began = time.process_time()
+    page_of("@media" * 40_000, "dark")
+    page_of("@media prefers-color-scheme" * 10_000, "dark")
+    page_of("@media" + " prefers-color-scheme" * 10_000, "dark")
+    assert time.process_time() - began < 2
+    assert page_of("@media (prefers-color-scheme: dark) {}", "dark") == "@media all {}"
+
+
+def test_a_message_of_several_lines_in_the_subject_becomes_one() -> None:
+    subject = "{{ personal_message }}{{ 'now' | date: '%n%t' }}!"
+    assert not errors(subject=subject)
+    seen = preview(shipped_template(), "en", GOOD._replace(subject=subject), clock.now())
+    assert seen.subject.endswith("It may have lines. !")
+    assert seen.subject.isprintable()

@@ -9,7 +9,7 @@ from portal.email_templates import queries
 from portal.email_templates.models import EmailTemplate, TemplateVersion
 from portal.journal import queries as journal
 from portal.kernel import clock
-from portal.kernel.db import db
+from portal.kernel.db import db, transaction
 from portal.mail import letters, outbox, templates
 from portal.mail.models import Message
 from portal.mail.texts import Inactive
@@ -245,6 +245,22 @@ def test_a_test_of_what_cannot_be_sent_is_refused(editor: Client, url: str, dump
     before = dump()
     assert editor.post(f"{url}/test", data=data).status_code == 422
     assert dump() == before
+
+
+def test_nobody_sends_themselves_tests_without_end(editor: Client, url: str, persona: Any) -> None:
+    data = {**TYPED, "csrf_token": editor.token(f"{url}/edit"), "version": "0"}
+    answers = [editor.post(f"{url}/test", data=data).status_code for _ in range(21)]
+    assert answers == [303] * 20 + [429]
+    assert db.session.query(Message).filter_by(kind="template-test").count() == 20
+
+
+def test_a_sender_of_another_domain_is_not_used_any_more(app: Any, editor: Client, url: str) -> None:
+    with transaction():
+        template = queries.get(int(url.rpartition("/")[2]))
+        template.sender = "ceo@before.example"
+    found = queries.in_force(template.key, "en")
+    assert found is not None
+    assert found.sender is None
 
 
 def test_the_links_of_a_test_say_so(client: Client) -> None:

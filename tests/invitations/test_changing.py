@@ -52,6 +52,47 @@ def test_without_the_right(sign_in_as: SignIn, who: str, act: str) -> None:
 
 
 @pytest.mark.sqlite_only
+@pytest.mark.parametrize("act", [*DIALOGS, "activate"])
+def test_nobody_lets_work_what_gives_a_role_that_they_may_not_give(
+    sign_in_as: SignIn, dump: Callable[[], Any], act: str
+) -> None:
+    """T11: with a code of their own choice they could redeem it themselves."""
+    board = make.make_role("Board", managers_may_grant=False)
+    yesterday = clock.now().date() - timedelta(days=1)
+    made = make.make_invitation(make.make_contact(), sent=True, roles=[board], expires_on=yesterday).id
+    if act == "activate":
+        with transaction():
+            db.session.get_one(Invitation, made).deactivated_at = clock.now()
+    manager, other = sign_in_as("manager"), make.make_contact()
+    values: dict[str, dict[str, Any]] = {
+        "extend": {"expires_on": ""},
+        "new-code": {"code": "MANAGERS-OWN-7"},
+        "change-recipient": {"contact": other.id},
+    }
+    token = manager.token("/staff/profile")
+    before = dump()
+    posted = manager.post(here(made, act), data={"csrf_token": token, **values.get(act, {})})
+    assert posted.status_code == 403
+    assert dump() == before
+    assert f"/{made}/{act}" not in manager.get(here(made)).get_data(as_text=True)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("act", ["extend", "activate"])
+def test_ticked_ones_that_give_such_a_role_stay_as_they_are(sign_in_as: SignIn, act: str) -> None:
+    board = make.make_role("Board", managers_may_grant=False)
+    plain = make.make_invitation(make.make_contact(), sent=True, deactivated=True).id
+    powerful = make.make_invitation(make.make_contact(), sent=True, deactivated=True, roles=[board]).id
+    manager = sign_in_as("manager")
+    asked = {"csrf_token": manager.token("/staff/profile"), "action": act, "ids": [plain, powerful], "view": "all"}
+    dialog = manager.post("/staff/invitations/bulk", data=asked).get_data(as_text=True)
+    assert f'value="{plain}"' in dialog
+    assert f'value="{powerful}"' not in dialog
+    manager.post("/staff/invitations/bulk", data={**asked, "confirm": "1", "expires_on": "2031-01-31"})
+    assert (fresh(plain).version, fresh(powerful).version) == (2, 1)
+
+
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("act", DIALOGS)
 def test_looking_at_the_dialog_does_nothing(owner: Client, dump: Callable[[], Any], act: str) -> None:
     made = make.make_invitation(make.make_contact(), sent=True).id
@@ -167,6 +208,47 @@ def test_changing_the_recipient_ends_link_code_and_waiting_mail(app: Flask, owne
     assert row is not None
     found = links.resolve(links.token(fresh(made_id), row, bert))
     assert found is not None
+
+
+def test_another_recipient_through_the_edit_form_ends_link_and_code_too(owner: Client, client: Client) -> None:
+    """Whoever was invited before knows the code, and could enter as who is invited now."""
+    anna, bert = make.make_contact("Anna"), make.make_contact("Bert")
+    made = make.make_invitation(anna, sent=True)
+    made_id, link, code = made.id, ways.link_of(made, anna), make.code_of(made)
+    page = owner.follow(owner.post_form(here(made_id, "edit"), {"contacts": [bert.id]}))
+    assert any("the old one and all links stopped" in toast for toast in page.toasts)
+    assert client.get(link).status_code == 404
+    assert ways.type_code(client, code).status_code == 404
+    assert ways.type_code(client, make.code_of(fresh(made_id))).status_code == 303
+    assert "old code" in timeline("invitation", made_id)[0].text
+
+
+def test_what_was_redeemed_gets_no_other_recipient_through_the_edit_form_either(owner: Client) -> None:
+    anna, bert = make.make_contact("Anna"), make.make_contact("Bert")
+    made = make.make_invitation(anna, sent=True)
+    make.make_redemption(made, anna)
+    made_id, anna_id = made.id, anna.id
+    assert owner.post_form(here(made_id, "edit"), {"contacts": [bert.id]}).status_code == 422
+    assert queries.invited_ids(made_id) == [anna_id]
+
+
+@pytest.mark.parametrize("by_link", [True, False])
+@pytest.mark.parametrize("act", ["new-code", "change-recipient", "edit"])
+def test_who_stands_at_the_review_page_meanwhile_gets_in_no_more(
+    owner: Client, client: Client, act: str, by_link: bool
+) -> None:
+    anna, bert = make.make_contact("Anna"), make.make_contact("Bert")
+    made = make.make_invitation(anna, sent=True)
+    made_id, link, code = made.id, ways.link_of(made, anna), make.code_of(made)
+    assert (client.get(link) if by_link else ways.type_code(client, code)).status_code == 303
+    form = client.page("/redeem/review").form("/sign-up")
+    typed = {name: values[0] for name, values in form.values.items() if values}
+    typed |= {"csrf_token": form.token, "username": "annaweber", "password": make.PASSWORD}
+    change: Any = {"new-code": {}, "change-recipient": {"contact": bert.id}, "edit": {"contacts": [bert.id]}}[act]
+    assert owner.post_form(here(made_id, act), change).status_code == 303
+    assert location(client.post("/sign-up", data=typed)) == "/redeem/review"
+    assert client.get("/redeem/review").status_code == 410
+    assert fresh(made_id).used == 0
 
 
 @pytest.mark.sqlite_only

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import Flask
 
-from portal.invitations import services
+from portal.invitations import queries, services
 from portal.invitations.models import Invitation
 from portal.kernel import clock
 from portal.kernel.db import db, transaction
@@ -121,3 +121,17 @@ def test_four_who_send_at_once_do_not_exceed_it_together(app: Flask, by: StaffAc
 
     with ThreadPoolExecutor(4) as crowd:
         assert sorted(crowd.map(one, made)) == ["full", "full", "sent", "sent"]
+
+
+@pytest.mark.parametrize("limit", ["staff_mails_per_day", "site_mails_per_day"])
+def test_four_who_send_anew_at_once_do_not_exceed_it_either(app: Flask, by: StaffActor, limit: str) -> None:
+    made = limited(limit, by, 4)
+    people = [queries.invited_ids(invitation_id)[0] for invitation_id in made]
+    db.session.rollback()
+
+    def one(invitation_id: int, contact_id: int) -> bool:
+        with app.app_context(), transaction():
+            return services.resend(invitation_id, contact_id, by, clock.now()) == ""
+
+    with ThreadPoolExecutor(4) as crowd:
+        assert sorted(crowd.map(one, made, people)) == [False, False, True, True]

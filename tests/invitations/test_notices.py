@@ -51,10 +51,10 @@ def prepared(message: Message) -> Prepared:
     return outbox.prepares[message.kind](message, clock.now())
 
 
-def redeem(invitation: Invitation, contact: Contact) -> None:
+def redeem(invitation: Invitation, contact: Contact, now: datetime | None = None) -> None:
     ids = invitation.id, contact.id
     with transaction():
-        redemption.redeem(*ids, proof="link", signed_in_by="password", ip=None, now=clock.now())
+        redemption.redeem(*ids, proof="link", signed_in_by="password", ip=None, now=now or clock.now())
 
 
 def decline(invitation: Invitation, contact: Contact, words: str = "") -> None:
@@ -263,6 +263,22 @@ def test_an_empty_day_has_no_digest_and_one_that_came_to_nothing_is_cancelled(
     [message] = mails()
     with pytest.raises(Cancelled, match="nothing left"):
         letters.write(message.id, clock.now())
+
+
+def test_what_took_longer_than_what_began_after_it_is_told_too(anna: Contact, frozen_clock: FrozenClock) -> None:
+    """Both redeem at once; the one that began later is the first to be done, and makes the digest."""
+    bert = make.make_contact("Bert", "Maier")
+    slow = owned(anna, "daily")
+    quick = make.make_invitation(bert, name="Readers", sent=True, owner=owner_of(slow))
+    began = clock.now()
+    redeem(quick, bert, began + timedelta(milliseconds=50))
+    redeem(slow, anna, began)
+    [digest] = mails("digest")
+    frozen_clock.move(days=1)
+    assert [line.split(" – ")[1] for line in prepared(digest).values["items"]] == [
+        "Anna Weber accepted “Members”",
+        "Bert Maier accepted “Readers”",
+    ]
 
 
 def test_others_invitations_are_not_told(anna: Contact, frozen_clock: FrozenClock) -> None:

@@ -14,6 +14,7 @@ from portal.journal.queries import timeline
 from portal.kernel import clock
 from portal.kernel.db import db, transaction
 from portal.kernel.errors import TooFast
+from portal.mail.models import Message
 from portal.staff.models import StaffMember
 from portal.staff.permissions import StaffActor
 from portal.workflows import services as workflows
@@ -265,6 +266,34 @@ def test_one_that_waited_into_the_night_waits_for_the_morning(by: StaffActor, fr
     post.deliver()
     [message] = reminded()
     assert message.state == "sent"
+
+
+def test_one_that_waited_is_not_delivered_after_a_bounce(by: StaffActor, frozen_clock: FrozenClock) -> None:
+    make.set_site(quiet_from=20, quiet_until=8)
+    made = invited()
+    send(made, by)
+    frozen_clock.move(hours=10)
+    with transaction():
+        services.remind(made, key="by hand", by=by, now=clock.now())
+        came_back = db.update(Message).where(Message.kind == "invitation")
+        db.session.execute(came_back.values(state="failed", bounced_at=clock.now()))
+    frozen_clock.set(at("2026-11-21 08:00"))
+    post.deliver()
+    [message] = reminded()
+    assert (message.state, message.answer) == ("cancelled", "The mail before it could not be delivered.")
+
+
+def test_another_zone_of_the_site_loses_none(by: StaffActor, frozen_clock: FrozenClock) -> None:
+    make.set_site(timezone="Europe/Berlin")
+    made = invited(reminders={"before": [2]}, expires_on=date(2026, 12, 4), zone="Europe/Berlin")
+    send(made, by)
+    with transaction():
+        services.extend(made, date(2026, 12, 5), by, clock.now())
+    make.set_site(timezone="Asia/Tokyo")  # where it ends on the sixth
+    for hours in range(0, 72, 6):
+        frozen_clock.set(at("2026-12-02 12:00") + timedelta(hours=hours))
+        work()
+    assert len(reminded()) == 1
 
 
 def test_a_workflow_that_sends_plans_the_reminders_too(by: StaffActor, frozen_clock: FrozenClock) -> None:

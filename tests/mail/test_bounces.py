@@ -1,6 +1,7 @@
 """Mail that comes back is matched to its message and explained; anything else changes nothing."""
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -50,8 +51,9 @@ def sent(app: Flask, smtp: SmtpTwin) -> tuple[int, Returned]:
 
 
 def take(raw: bytes) -> Outcome:
+    report = reports.read(raw)
     with transaction():
-        return bounces.take(raw, clock.now())[0]
+        return bounces.take(report, clock.now())[0]
 
 
 def test_the_envelope_carries_the_message_and_the_letter_does_not(sent: tuple[int, Returned], smtp: SmtpTwin) -> None:
@@ -323,3 +325,18 @@ def test_the_open_invitation_is_among_the_problems(
     assert "For Anna" in viewer.page("/staff/invitations/?view=problems").text
     assert "Open invitations that did not arrive" in viewer.page("/staff/").text
     assert [line.action for line in timeline("invitation", invitation_id)] == ["message.bounced"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"X-Failed-Recipients: " + b"a@b.c, " * 20_000 + b"\n\n" + b"x\n" * 200_000,
+        b"X-Failed-Recipients: a@b.c\n" * 20_000 + b"\n" + b"x\n" * 200_000,
+        b"Content-Type: text/plain\n\nhas not yet been delivered\n " + b"@" * 49_000 + b" x\n",
+    ],
+    ids=["one-field", "many-fields", "late"],
+)
+def test_a_report_about_very_many_is_read_at_once(raw: bytes) -> None:
+    began = time.process_time()
+    reports.read(raw)
+    assert time.process_time() - began < 3

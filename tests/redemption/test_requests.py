@@ -326,6 +326,24 @@ def test_a_withdrawn_one_that_was_declined_is_taken_up_again(
     assert len(messages(found.id)) == 1
 
 
+def test_who_declined_and_thought_better_of_it_is_sent_one_that_works_again_already(
+    sign_in_as: SignIn, anna: Contact, over: Invitation
+) -> None:
+    invitation_id, contact_id = over.id, anna.id
+    number = make.make_request(over, anna).id
+    with transaction():
+        invited = queries.invitee(invitation_id, contact_id)
+        assert invited is not None
+        invited.declined_at, invited.declined_words = clock.now(), "No, thank you."
+        services.extend(invitation_id, date(2027, 3, 1), make.any_owner().actor(None), clock.now())
+    assert decide(sign_in_as("manager"), number, "reissue").status_code == 303
+    assert len(messages(invitation_id)) == 1
+    db.session.rollback()
+    invited = queries.invitee(invitation_id, contact_id)
+    assert invited is not None
+    assert (invited.declined_at, invited.declined_words) == (None, "")
+
+
 def test_from_a_group_they_get_one_of_their_own(sign_in_as: SignIn, anna: Contact, frozen_clock: FrozenClock) -> None:
     role, account, other = make.make_role("Readers"), make.make_account("Acme"), make.make_contact()
     group = make.make_invitation(

@@ -3,7 +3,11 @@
 import hmac
 import json
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -144,3 +148,33 @@ def test_a_cancelled_run_calls_nobody(make_app: MakeApp, frozen_clock: FrozenClo
             services.cancel(one, by=actor, now=frozen_clock.now)
         ways.work_until_idle(frozen_clock)
         assert (ways.run(one).state, hook.calls) == ("cancelled", [])
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-"])
+def test_who_answers_a_byte_at_a_time_does_not_hold_up_the_jobs(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setattr(egress, "LONGEST_CALL", 1.0)
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            line, _address = server.accept()
+            with line, suppress(OSError):
+                line.sendall(answer)
+                while not done.wait(0.1):
+                    line.sendall(b"x")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(egress.Failed, match="in time"):
+            egress.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, [ip_network("127.0.0.0/8")])
+        assert time.monotonic() - began < 5
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("url", ["https://example.org/h\u00f6ok", "https://example.org/?a=\u2028"])
+def test_a_path_beyond_ascii_is_refused_at_once(url: str) -> None:
+    with pytest.raises(egress.Refused, match="ASCII"):
+        egress.check_url(url)

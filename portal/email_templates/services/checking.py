@@ -71,7 +71,7 @@ def _rendered(part: str, source: str, kind: str, language: str, now: datetime) -
     """The part with sample values; tried without any of them too, for every one may be missing."""
     from liquid.exceptions import LiquidError
 
-    from portal.mail.templates import parsed
+    from portal.mail.templates import MOST_STYLING, parsed, styling
 
     base = operator().base_url
     sample = filled(kind, messages.samples(kind, language, now), base, language) if kind in KNOWN else {}
@@ -83,6 +83,8 @@ def _rendered(part: str, source: str, kind: str, language: str, now: datetime) -
             return "", [finding.of_liquid(part, source, fault)]
         except BROKEN as fault:
             return "", [finding.at(part, source)(0, _("This cannot be filled in: %(fault)s.", fault=str(fault)[:200]))]
+    if part == HTML and styling(text) > MOST_STYLING // 4:  # real values make it longer than those of the sample
+        return "", [finding.at(part, source)(0, _("There are too many rules of style for so many elements."))]
     return text, []
 
 

@@ -12,7 +12,7 @@ from portal.email_templates.services.finding import Finding, Texts
 from portal.mail.texts import Source
 
 LIGHT, DARK = SCHEMES = ("light", "dark")
-_DARK_RULES = re.compile(r"@media[^{}]*prefers-color-scheme\s*:\s*dark[^{}]*")
+_DARK_RULES = re.compile(r"@media[^{}@]*?prefers-color-scheme\s*:\s*dark[^{}@]*")
 _SCHEME_NOTE = re.compile(r"(<meta name=\"(?:supported-)?color-schemes?\" content=\")[^\"]*")
 
 

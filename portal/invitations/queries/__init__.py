@@ -232,20 +232,23 @@ def redemptions(invitation_id: int, limit: int) -> list[RedemptionLine]:
 
 
 class Related(NamedTuple):
-    """The records an invitation points to, as far as it does; `asked`: whether somebody asks for a new one."""
+    """The records an invitation points to, as far as it does; `asked`: whether somebody asks for a new one,
+    `redeemed`: whether anybody ever redeemed it, even if that was undone since."""
 
     owner: StaffMember
     inviter: Contact | None
     account: Account | None
     workflow: Workflow | None
     asked: bool = False
+    redeemed: bool = False
 
 
 def related(invitation: Invitation) -> Related:
-    """Owner, inviter, account and workflow, and whether anybody asks, in one statement."""
+    """Owner, inviter, account and workflow, whether anybody asks or ever redeemed it, in one statement."""
     asked = exists().where(InvitationRequest.invitation_id == Invitation.id, text("invitation_request.decision = ''"))
+    redeemed = exists().where(Redemption.invitation_id == Invitation.id)
     found = db.session.execute(
-        select(StaffMember, Contact, Account, Workflow, asked)
+        select(StaffMember, Contact, Account, Workflow, asked, redeemed)
         .select_from(Invitation)
         .join(StaffMember, StaffMember.id == Invitation.owner_id)
         .outerjoin(Contact, Contact.id == Invitation.inviter_id)

@@ -119,6 +119,19 @@ def mailed_of(ids: Collection[int]) -> dict[tuple[int, int], Mailed]:
     return {(row.about_id, row.contact_id): Mailed(row.sent_at, row.state) for row in found}
 
 
+def came_back(message: Message) -> bool:
+    """Whether the mail before this one, to the same contact about the same invitation, did not arrive."""
+    before = select(Message.state).where(
+        Message.about_kind == KIND,
+        Message.about_id == message.about_id,
+        Message.contact_id == message.contact_id,
+        Message.kind.in_(KINDS),
+        Message.state != "cancelled",
+        Message.id < message.id,
+    )
+    return db.session.scalar(before.order_by(Message.id.desc()).limit(1)) == "failed"
+
+
 def awaited(invitation_id: int) -> list[tuple[datetime, int]]:
     """When those who can still answer were last sent the invitation, and how many at each moment: active contacts with
     an address, whom the last mail reached, and who neither redeemed nor declined."""

@@ -95,7 +95,7 @@ def moments(invitation: Invitation, sent_at: datetime, site: SiteSettings) -> li
         last_day = clock.local_day(invitation.expires_at - timedelta(microseconds=1), zone)
         for days in days_of(invitation, BEFORE):
             at = site.awake(clock.at_hour(last_day - timedelta(days=days), MORNING, zone))
-            found.append(Moment(at, BEFORE, days, last_day.isoformat()))
+            found.append(Moment(at, BEFORE, days, (invitation.expires_on or last_day).isoformat()))
     taken, kept = clock.local_day(sent_at, zone), list[Moment]()
     for moment in sorted(found):
         day, end = clock.local_day(moment.at, zone), invitation.expires_at

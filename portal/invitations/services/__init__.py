@@ -7,6 +7,7 @@ from portal.invitations.services.bulk import Outcome as Outcome
 from portal.invitations.services.bulk import activate_many as activate_many
 from portal.invitations.services.bulk import deactivate_many as deactivate_many
 from portal.invitations.services.bulk import extend_many as extend_many
+from portal.invitations.services.bulk import may_give as may_give
 from portal.invitations.services.bulk import remind_many as remind_many
 from portal.invitations.services.bulk import send_many as send_many
 from portal.invitations.services.changing import change_recipient as change_recipient

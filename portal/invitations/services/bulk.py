@@ -8,6 +8,7 @@ from portal.invitations import queries
 from portal.invitations.models import Invitation
 from portal.invitations.queries import outgoing
 from portal.invitations.services import capping, changing, later, life, reminding, sending
+from portal.invitations.services.checking import beyond
 from portal.invitations.services.sending import Plan, Sent
 from portal.staff.permissions import StaffActor
 
@@ -85,14 +86,23 @@ def deactivate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcom
 
 
 def activate_many(ids: Sequence[int], by: StaffActor, now: datetime) -> Outcome:
-    """Activate those of these that are inactive."""
-    return _outcome([life.activate(invitation.id, by, now) for invitation in queries.by_ids(ids, lock=True)])
+    """Activate those of these that are inactive, and give no web role that this person may not give."""
+    theirs = may_give(queries.by_ids(ids, lock=True), by)
+    return _outcome([life.activate(invitation.id, by, now) for invitation in theirs])
 
 
 def extend_many(ids: Sequence[int], day: date | None, by: StaffActor, now: datetime) -> Outcome:
-    """Give those of these that are not completed another last day. Raises Invalid for a day that is over."""
-    open_ones = [one for one in queries.by_ids(ids, lock=True) if one.completed_at is None]
+    """Give those of these that are not completed another last day, leaving out what gives a web role that this person
+    may not give. Raises Invalid for a day that is over."""
+    open_ones = [one for one in may_give(queries.by_ids(ids, lock=True), by) if one.completed_at is None]
     return _outcome([changing.extend(invitation.id, day, by, now) for invitation in open_ones])
+
+
+def may_give(invitations: Sequence[Invitation], by: StaffActor) -> list[Invitation]:
+    """Those of these whose web roles this person may all give."""
+    given = outgoing.roles_of([invitation.id for invitation in invitations])
+    not_theirs = {invitation_id for invitation_id, role in given if beyond(by.role, [role])}
+    return [invitation for invitation in invitations if invitation.id not in not_theirs]
 
 
 def _outcome(changed: list[bool]) -> Outcome:

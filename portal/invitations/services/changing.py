@@ -13,7 +13,7 @@ from portal.invitations.services import checking, codes, planning
 from portal.journal.services import Record, record
 from portal.kernel import clock
 from portal.kernel.db import db, execute_dml
-from portal.kernel.errors import Conflict, Forbidden, Invalid
+from portal.kernel.errors import Conflict, Invalid
 from portal.kernel.names import fold
 from portal.kernel.secrets_ import new_public_id
 from portal.settings.queries import site
@@ -23,9 +23,11 @@ from portal.staff.permissions import StaffActor
 def extend(invitation_id: int, day: date | None, by: StaffActor, now: datetime) -> bool:
     """Let it be redeemed through the end of another day, None for ever; an expired one works again, links and all.
 
-    False where that is the day it has. Raises NotFound, Invalid for a day that is over, Conflict once completed.
+    False where that is the day it has. Raises NotFound, Invalid for a day that is over, Conflict once completed,
+    Forbidden for a web role that this person may not give.
     """
     invitation = queries.get(invitation_id, lock=True)
+    checking.insist_may_give(invitation.id, by)
     if invitation.completed_at is not None:
         raise Conflict(_("This invitation is completed: its last redemption was used."))
     fault = checking.expiry(day, None, now)
@@ -46,9 +48,11 @@ def extend(invitation_id: int, day: date | None, by: StaffActor, now: datetime) 
 def new_code(invitation_id: int, typed: str, by: StaffActor, now: datetime) -> None:
     """Another code, the typed one or a generated one. The old code and all links that were mailed stop at once.
 
-    Raises NotFound, Invalid for a code that cannot be.
+    Raises NotFound, Invalid for a code that cannot be, Forbidden for a web role that this person may not give: who
+    chooses the code knows it.
     """
     invitation = queries.get(invitation_id, lock=True)
+    checking.insist_may_give(invitation.id, by)
     _replace_code(invitation, typed, now)
     _touch(invitation, now)
     record("invitation.code-replaced", _named(invitation), by=by, now=now)
@@ -66,9 +70,7 @@ def change_recipient(invitation_id: int, contact_id: int, by: StaffActor, now: d
         raise Conflict(_("Only a Single invitation has one recipient. Edit the invited contacts of a Group instead."))
     if queries.was_redeemed(invitation.id):
         raise Conflict(_("This invitation was redeemed, so its recipient stays."))
-    which = checking.beyond(by.role, queries.roles(invitation.id))
-    if which is not None:
-        raise Forbidden(_("You may not give the web role %(name)s.", name=which))
+    checking.insist_may_give(invitation.id, by)
     contact = contacts.find(contact_id)
     if contact is None or not contact.active:
         raise Invalid({"contact": _("Please choose an active contact.")})

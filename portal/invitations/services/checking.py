@@ -14,7 +14,7 @@ from portal.invitations.models import ANYONE, GROUP, INVITED, SINGLE, Invitation
 from portal.invitations.queries import reminders
 from portal.invitations.queries.values import InvitationValues
 from portal.kernel import clock
-from portal.kernel.errors import Invalid
+from portal.kernel.errors import Forbidden, Invalid
 from portal.kernel.names import holds_link, visible
 from portal.roles.models import WebRole
 from portal.roles.services import check_grant
@@ -42,7 +42,7 @@ def check(values: InvitationValues, before: Invitation | None, by: StaffActor, n
         "owner": None if may_own else _("Choose an active staff member who may send invitations."),
         "expires_on": expiry(values.expires_on, before, now),
         "inviter": _exists(values.inviter_id, contacts.find),
-        "contacts": _contacts(values),
+        "contacts": _contacts(values, before),
         "account": _exists(values.account_id, accounts.find),
         "workflow": _workflow(values.workflow_id),
         "max_redemptions": _maximum(values, before),
@@ -108,8 +108,11 @@ def _exists(record_id: int | None, find: Callable[[int], object]) -> str | None:
     return _("That no longer exists. Please choose again.")
 
 
-def _contacts(values: InvitationValues) -> str | None:
+def _contacts(values: InvitationValues, before: Invitation | None) -> str | None:
     ids = set(values.contact_ids)
+    stays = before is not None and before.type == SINGLE and queries.was_redeemed(before.id)
+    if stays and before is not None and ids != set(queries.invited_ids(before.id)):
+        return _("This invitation was redeemed, so its recipient stays.")
     if values.type == SINGLE and len(ids) != 1:
         return _("A Single invitation invites exactly one contact. Choose one, or make it a Group.")
     if len(contacts.by_ids(ids)) != len(ids):
@@ -143,3 +146,13 @@ def beyond(staff_role: str, roles: Iterable[WebRole]) -> str | None:
     """The first web role that somebody in this staff role may not give."""
     may_not = (r.name for r in roles if not may_grant(staff_role, managers_may_grant=r.managers_may_grant))
     return next(may_not, None)
+
+
+def insist_may_give(invitation_id: int, by: StaffActor) -> None:
+    """Raise Forbidden for a web role of the invitation that this person may not give.
+
+    Whoever lets an invitation work, for longer or with another code, gives what redeeming gives.
+    """
+    which = beyond(by.role, queries.roles(invitation_id))
+    if which is not None:
+        raise Forbidden(_("You may not give the web role %(name)s.", name=which))

@@ -8,11 +8,13 @@ from sqlalchemy import delete as sql_delete
 
 from portal.invitations import queries
 from portal.invitations.models import Invitation, InvitationRequest, InvitationWebRole, InvitedContact
+from portal.invitations.services.checking import insist_may_give
 from portal.journal.services import Record, record
 from portal.kernel.actor import Actor
 from portal.kernel.db import db, execute_dml
 from portal.kernel.errors import Conflict, Invalid
 from portal.staff import queries as staff
+from portal.staff.permissions import StaffActor
 
 UNFINISHED = (Invitation.deactivated_at.is_(None), Invitation.completed_at.is_(None))
 
@@ -26,11 +28,13 @@ def deactivate(invitation_id: int, by: Actor, now: datetime, why: str = "") -> b
     return True
 
 
-def activate(invitation_id: int, by: Actor, now: datetime) -> bool:
-    """Return it to where its facts put it; code and links work again. False when it is active. Raises NotFound."""
+def activate(invitation_id: int, by: StaffActor, now: datetime) -> bool:
+    """Return it to where its facts put it; code and links work again. False when it is active. Raises NotFound, or
+    Forbidden for a web role that this person may not give."""
     invitation = queries.get(invitation_id, lock=True)
     if invitation.deactivated_at is None:
         return False
+    insist_may_give(invitation.id, by)
     invitation.deactivated_at, invitation.deactivated_why = None, ""
     _touch(invitation, now)
     record("invitation.activated", _named(invitation), by=by, now=now)

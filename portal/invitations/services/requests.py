@@ -162,13 +162,14 @@ def _check_people(invitation: Invitation, contact: Contact, by: StaffActor) -> N
 
 def _revive(invitation: Invitation, contact: Contact, by: StaffActor, now: datetime) -> Invitation:
     """Let it work again, as long as a new one would; one that works already is only sent."""
+    invited = queries.invitee(invitation.id, contact.id)
+    if invited is not None:  # who asks has thought better of it
+        invited.declined_at, invited.declined_words = None, ""
     if dead(invitation, now) is None:
+        db.session.flush()
         return invitation
     invitation.expires_on, invitation.expires_at = _end(invitation, now)
     invitation.deactivated_at, invitation.deactivated_why = None, ""
-    invited = queries.invitee(invitation.id, contact.id)
-    if invited is not None:
-        invited.declined_at, invited.declined_words = None, ""
     db.session.flush()
     changing.new_code(invitation.id, "", by, now)
     db.session.flush()

@@ -6,7 +6,7 @@ from datetime import datetime
 from flask_babel import gettext as _
 
 from portal.invitations import queries
-from portal.invitations.services import sending
+from portal.invitations.services import capping, sending
 from portal.staff.permissions import StaffActor
 
 
@@ -18,6 +18,7 @@ def resend(invitation_id: int, contact_id: int, by: StaffActor, now: datetime) -
     invitation = queries.find(invitation_id, lock=True)
     if invitation is None:
         return _("The invitation was deleted.")
+    capping.one_at_a_time()
     intended = sending.plan(invitation, by, now, only=contact_id)
     if intended.refused:
         return intended.refused

@@ -63,7 +63,8 @@ def create(values: InvitationValues, by: StaffActor, now: datetime) -> Invitatio
 def update(invitation_id: int, values: InvitationValues, version: int, by: StaffActor, now: datetime) -> Invitation:
     """Change an invitation that still has this version. Raises NotFound, Stale, Invalid or Forbidden.
 
-    A new code ends the old one and all links; the stored instant of an unchanged expiry date never moves.
+    A new code ends the old one and all links; so does another recipient of a Single, who gets a new one, for the code
+    may have been read. The stored instant of an unchanged expiry date never moves.
     """
     invitation = queries.get(invitation_id, lock=True)
     if invitation.version != version:
@@ -71,6 +72,8 @@ def update(invitation_id: int, values: InvitationValues, version: int, by: Staff
     checking.check(values, invitation, by, now)
     before = stored(invitation)
     code = codes.replace(invitation, values.code, now)
+    if code is None and values.type == SINGLE and set(values.contact_ids) != set(before.contact_ids):
+        code = codes.take("", now)
     execute_dml(_change(invitation, values, now, new_links=code is not None))
     if code is not None:
         invitation.code_lookup, invitation.code_hint = code.lookup, code.hint

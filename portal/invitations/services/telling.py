@@ -5,13 +5,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal.invitations import queries
 from portal.invitations.models import Invitation
 from portal.invitations.notices import NONE
 from portal.journal.services import Record, record
-from portal.kernel.db import db, load
+from portal.kernel.db import db, execute_dml, load
 from portal.kernel.errors import Invalid
 from portal.mail import outbox
 from portal.mail.models import Message
@@ -38,7 +38,7 @@ def tell_owner(kind: str, invitation: Invitation, contact_id: int, now: datetime
         return
     if owner.notices == DAILY:
         due = digest_due(now, site().zone)
-        outbox.enqueue(
+        digest = outbox.enqueue(
             DIGEST,
             now=now,
             staff_id=owner.id,
@@ -46,6 +46,9 @@ def tell_owner(kind: str, invitation: Invitation, contact_id: int, now: datetime
             dedupe_key=f"{DIGEST}:{owner.id}:{due.isoformat()}",
             due_at=due,
         )
+        # It tells what happened from its making on; one that was made at the same time may be of a moment later.
+        earlier = update(Message).where(Message.id == digest.id, Message.created_at > now).values(created_at=now)
+        execute_dml(earlier)
         return
     about = (queries.KIND, invitation.id)
     # Not as the contact's message: on their pages it would pass for one that they got.

@@ -32,6 +32,7 @@ class Undoing:
     kept: list[WebRole]
     account_from: str
     account_to: str
+    back_to: int | None
     moves: bool
 
     @property
@@ -42,20 +43,23 @@ class Undoing:
 
 def undoing(invitation_id: int, contact_id: int) -> Undoing:
     """What undoing this contact's redemption would take back now. Raises NotFound where there is none."""
-    redemption, contact = queries.redemption(invitation_id, contact_id), contacts.find(contact_id)
+    contact = contacts.find(contact_id)
+    redemption = queries.redemption(invitation_id, contact.id) if contact else None
     if redemption is None or contact is None:
         raise NotFound
     held = [role for role in contacts.web_roles(contact.id) if role.id in redemption.roles_added]
     elsewhere = _given_elsewhere(redemption)
     moves = _goes_back(redemption, contact)
     names = accounts.names([contact.account_id, redemption.account_before_id]) if moves else {}
+    back_to = redemption.account_before_id
     return Undoing(
         redemption,
         contact,
         taken=[role for role in held if role.id not in elsewhere],
         kept=[role for role in held if role.id in elsewhere],
         account_from=names.get(contact.account_id or 0, ""),
-        account_to=names.get(redemption.account_before_id or 0, ""),
+        account_to=names.get(back_to or 0, ""),
+        back_to=back_to if back_to in names else None,  # an account may be deleted meanwhile
         moves=moves,
     )
 
@@ -72,12 +76,13 @@ def undo(invitation_id: int, contact_id: int, by: StaffActor, now: datetime) -> 
     if which is not None:
         raise Forbidden(_("You may not take away the web role %(name)s, for you may not give it either.", name=which))
     redemption, contact = intended.redemption, intended.contact
+    _pass_on(redemption, intended.kept)
     redemption.undone_at, redemption.undone_by = now, by.id
     db.session.flush()
     _free_the_seat(invitation_id, now)
     contact_services.remove_roles(contact.id, [role.id for role in intended.taken], now)
     if intended.moves:
-        contact_services.assign_account(contact.id, redemption.account_before_id, now)
+        contact_services.assign_account(contact.id, intended.back_to, now)
     invitation = queries.get(invitation_id)
     names = [role.name for role in intended.taken]
     text = _("Web roles taken back: %(names)s.", names=", ".join(names)) if names else ""
@@ -104,30 +109,47 @@ def _free_the_seat(invitation_id: int, now: datetime) -> None:
     db.session.expire_all()
 
 
-def _given_elsewhere(redemption: Redemption) -> set[int]:
-    """Web roles that other redemptions of this contact, which stand, give as well."""
+def _pass_on(redemption: Redemption, kept: list[WebRole]) -> None:
+    """What stays for another redemption's sake counts as that one's from now on, so that undoing it later takes it
+    back, to where the contact was before both."""
+    elsewhere = _given_elsewhere(redemption)
+    for role in kept:
+        heir = elsewhere[role.id]
+        heir.roles_added = [*heir.roles_added, role.id]
+    later = _next_account(redemption)
+    if later is not None and later.account_before_id == redemption.account_id:
+        later.account_before_id = redemption.account_before_id
+        later.account_assigned = later.account_before_id != later.account_id
+
+
+def _given_elsewhere(redemption: Redemption) -> dict[int, Redemption]:
+    """The web roles that other redemptions of this contact, which stand, give as well, each with the latest of them."""
     others = (
-        select(InvitationWebRole.web_role_id)
+        select(InvitationWebRole.web_role_id, Redemption)
         .join(Redemption, Redemption.invitation_id == InvitationWebRole.invitation_id)
         .where(
             Redemption.contact_id == redemption.contact_id,
             Redemption.id != redemption.id,
             Redemption.undone_at.is_(None),
         )
+        .order_by(Redemption.id)
     )
-    return set(db.session.scalars(others))
+    found = db.session.execute(others)
+    return {role_id: other for role_id, other in found if role_id not in other.roles_withheld}
 
 
 def _goes_back(redemption: Redemption, contact: Contact) -> bool:
     """Whether the contact still is where this redemption, and no later one, put them."""
-    if not redemption.account_assigned:
-        return False
-    invitation = queries.get(redemption.invitation_id)
-    later = select(Redemption.id).where(
-        Redemption.contact_id == contact.id,
+    stays = contact.account_id != redemption.account_id or not redemption.account_assigned
+    return not stays and _next_account(redemption) is None
+
+
+def _next_account(redemption: Redemption) -> Redemption | None:
+    """The first later redemption of this contact, which stands, that gives an account."""
+    later = select(Redemption).where(
+        Redemption.contact_id == redemption.contact_id,
         Redemption.id > redemption.id,
-        Redemption.account_assigned,
+        Redemption.account_id.is_not(None),
         Redemption.undone_at.is_(None),
     )
-    moved_on = contact.account_id != invitation.account_id
-    return not moved_on and db.session.scalar(later.limit(1)) is None
+    return db.session.scalars(later.order_by(Redemption.id).limit(1)).first()

@@ -78,8 +78,9 @@ def _dialog(action: str, ids: list[int]) -> Response:
     planning = {"send": services.plans, "remind": services.reminder_plans}
     sends, now = action in planning, clock.now()
     plans = planning[action](invitations, actor(), now) if sends else []
-    inactive = [i for i in invitations if i.deactivated_at is not None]
-    changed = inactive if action == "activate" else [i for i in invitations if i.deactivated_at is None]
+    changed = [i for i in invitations if i.deactivated_at is None]
+    if action == "activate":
+        changed = services.may_give([i for i in invitations if i not in changed], actor())
     return render(
         f"invitations/bulk_{'send' if sends else 'change'}.html",
         action=action,
@@ -112,7 +113,7 @@ def _extend(ids: list[int]) -> Response:
 
 def _extend_dialog(ids: list[int], form: ExtendForm | None = None, status: int = 200) -> Response:
     invitations = queries.by_ids(ids)
-    changed = [one for one in invitations if one.completed_at is None]
+    changed = [one for one in services.may_give(invitations, actor()) if one.completed_at is None]
     return render(
         "invitations/bulk_extend.html",
         status=status,

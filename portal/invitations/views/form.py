@@ -69,8 +69,10 @@ def edit(invitation_id: int) -> Response:
         return _form(form, invitation, status=form.refusal() if wants_find() else 200)
     if form.validate():
         try:
+            code = invitation.code_lookup
             with transaction():
-                services.update(invitation_id, form.values(), form.version.number, actor(), clock.now())
+                saved = services.update(invitation_id, form.values(), form.version.number, actor(), clock.now())
+                new_code = saved.code_lookup != code
         except Invalid as refused:
             form.show(refused)
         except Forbidden as refused:
@@ -79,7 +81,10 @@ def edit(invitation_id: int) -> Response:
             return _stale(form, invitation_id)
         else:
             _warn_of(form)
-            return see_other(url_for(".record", invitation_id=invitation_id), _("Invitation saved."))
+            toast = _("Invitation saved.")
+            if new_code:
+                toast += " " + _("It has a new code: the old one and all links stopped. Send it again.")
+            return see_other(url_for(".record", invitation_id=invitation_id), toast)
     return _form(form, invitation, status=form.refusal())
 
 

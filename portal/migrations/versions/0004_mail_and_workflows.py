@@ -156,6 +156,10 @@ def upgrade() -> None:
 
     with op.batch_alter_table("redemption", schema=None) as batch_op:
         batch_op.add_column(sa.Column("undone_by", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("account_id", sa.Integer(), nullable=True))
+    op.execute(
+        "UPDATE redemption SET account_id = (SELECT account_id FROM invitation WHERE id = redemption.invitation_id)"
+    )
 
     with op.batch_alter_table("staff_member", schema=None) as batch_op:
         batch_op.add_column(sa.Column("notices", sa.String(length=10), server_default="at_once", nullable=False))
@@ -175,10 +179,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("number", sa.Integer(), server_default="1", nullable=False))
         batch_op.add_column(sa.Column("depth", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("created_by", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("activated_by", sa.Integer(), nullable=True))
         batch_op.alter_column("contact_id", existing_type=sa.INTEGER(), nullable=True)
-        batch_op.create_foreign_key(
-            batch_op.f("fk_workflow_run_created_by_staff_member"), "staff_member", ["created_by"], ["id"]
-        )
+        for name in ("created_by", "activated_by"):
+            batch_op.create_foreign_key(
+                batch_op.f(f"fk_workflow_run_{name}_staff_member"), "staff_member", [name], ["id"]
+            )
         batch_op.create_index("ix_workflow_run_workflow_id_id", ["workflow_id", "id"])
         batch_op.create_index(
             "ix_workflow_run_not_done",
@@ -232,8 +238,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_workflow_run_not_done")
         batch_op.drop_index("ix_workflow_run_workflow_id_id")
         batch_op.drop_constraint(batch_op.f("fk_workflow_run_created_by_staff_member"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_workflow_run_activated_by_staff_member"), type_="foreignkey")
         batch_op.alter_column("contact_id", existing_type=sa.INTEGER(), nullable=False)
         batch_op.drop_column("created_by")
+        batch_op.drop_column("activated_by")
         batch_op.drop_column("depth")
         batch_op.drop_column("number")
 
@@ -250,6 +258,7 @@ def downgrade() -> None:
         batch_op.drop_column("notices")
 
     with op.batch_alter_table("redemption", schema=None) as batch_op:
+        batch_op.drop_column("account_id")
         batch_op.drop_column("undone_by")
 
     with op.batch_alter_table("message", schema=None) as batch_op:

@@ -70,7 +70,7 @@ def redeem(
         _verify(contact, now)
     else:
         identity.ask_confirmation(contact, now)
-    detail = _detail(redemption, invitation, added)
+    detail = _detail(redemption, added)
     record("redemption.completed", *about, by=by, now=now, text=_in_words(detail), detail=detail)
     if withheld:
         names = [role.name for role in withheld]
@@ -112,7 +112,7 @@ def _assign_account(redemption: Redemption, invitation: Invitation, now: datetim
     if invitation.account_id is None:
         return
     before = contact_services.assign_account(redemption.contact_id, invitation.account_id, now)
-    redemption.account_before_id = before
+    redemption.account_id, redemption.account_before_id = invitation.account_id, before
     redemption.account_assigned = before != invitation.account_id
 
 
@@ -133,14 +133,14 @@ def _verify(contact: Contact, now: datetime) -> None:
         contact_services.verify_email(contact.id, now)
 
 
-def _detail(redemption: Redemption, invitation: Invitation, added: list[WebRole]) -> dict[str, Any]:
-    names = accounts.names([invitation.account_id, redemption.account_before_id]) if redemption.account_assigned else {}
+def _detail(redemption: Redemption, added: list[WebRole]) -> dict[str, Any]:
+    names = accounts.names([redemption.account_id, redemption.account_before_id]) if redemption.account_assigned else {}
     return {
         "redemption_id": redemption.id,
         "proof": redemption.proof,
         "signed_in_by": redemption.signed_in_by,
         "new_contact": redemption.new_contact,
-        "account": names.get(invitation.account_id or 0, ""),
+        "account": names.get(redemption.account_id or 0, ""),
         "account_before": names.get(redemption.account_before_id or 0, ""),
         "web_roles": [role.name for role in added],
     }

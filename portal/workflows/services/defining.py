@@ -19,10 +19,13 @@ from portal.staff.permissions import StaffActor
 from portal.workflows import queries, steps
 from portal.workflows.models import Workflow
 from portal.workflows.queries import SENDING
+from portal.workflows.steps.flowing import START_WORKFLOW
 from portal.workflows.steps.mailing import TO_INVITED
 from portal.workflows.steps.webhook import SEALED_ABOUT
 
 LONGEST_NAME, LONGEST_DESCRIPTION, MOST_STEPS = 100, 300, 30
+MOST_STARTS = 5
+"""Steps of one workflow that start another: each start multiplies the runs, five workflows deep."""
 TRIGGERS = {"contact_created": steps.CONTACT, "invitation_expired": steps.INVITATION}
 """What can start a workflow by itself, and on what it then runs."""
 
@@ -40,8 +43,13 @@ def create(name: str, description: str, entity: str, trigger: str, by: StaffActo
 def rename(
     workflow_id: int, name: str, description: str, trigger: str, version: int, by: StaffActor, now: datetime
 ) -> Workflow:
-    """Another name, description or trigger. Raises Stale, Invalid."""
+    """Another name, description or trigger; what is in force gets a trigger only from those who could activate it.
+
+    Raises Stale, Invalid.
+    """
     workflow = _fresh(workflow_id, version)
+    if workflow.activated and trigger and trigger != workflow.trigger:
+        _may_be_let_loose(workflow, by)
     before = {"name": workflow.name, "description": workflow.description, "trigger": workflow.trigger}
     _describe(workflow, name, description, trigger)
     changes = {key: [old, getattr(workflow, key)] for key, old in before.items() if getattr(workflow, key) != old}
@@ -142,6 +150,8 @@ def fault_list(workflow: Workflow, wanted: Sequence[dict[str, Any]], role: str) 
         for position, step in enumerate(wanted)
         for field, message in check_step(step, workflow.primary_entity, role).items()
     }
+    if sum(step.get("type") == START_WORKFLOW.name for step in wanted) > MOST_STARTS:
+        faults[""] = _("At most %(most)s steps of a workflow start another one.", most=MOST_STARTS)
     if workflow.key == SENDING and not _sends_first(wanted):
         faults[""] = _("The first step of this workflow must send the invitation: it is what *Send Invitation* does.")
     return faults
@@ -196,6 +206,14 @@ def _sealed(step: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 def _sends_first(wanted: Sequence[dict[str, Any]]) -> bool:
     template = templates.by_key(str(wanted[0].get("template", "")))
     return wanted[0].get("type") == "send_email" and template is not None and template.kind in TO_INVITED
+
+
+def _may_be_let_loose(workflow: Workflow, by: StaffActor) -> None:
+    """A trigger is in force at once, on the rights of whoever activated the steps. Raises Invalid."""
+    faults = fault_list(workflow, workflow.steps, by.role)
+    if faults:
+        why = next(iter(faults.values()))
+        raise Invalid({"trigger": _("You could not activate the steps that are in force: %(why)s", why=why)})
 
 
 def _describe(workflow: Workflow, name: str, description: str, trigger: str) -> None:

@@ -44,6 +44,7 @@ def start(
         number=workflow.number,
         created_at=now,
         created_by=by,
+        activated_by=workflow.activated_by,
         state="queued",
         done_steps=done_steps,
         depth=depth,

@@ -21,6 +21,7 @@ from portal.workflows.steps.kinds import (
     StepFailed,
     StepType,
     Values,
+    may_change_contacts,
 )
 
 
@@ -47,7 +48,8 @@ def _allowed(values: Values, about: Context) -> int:
     """The role, if whoever activated the workflow may still give it (DECISIONS 9)."""
     role_id = _role_id(values)
     try:
-        role_services.check_grant([role_id], about.activator)
+        for activator in about.activators:
+            role_services.check_grant([role_id], activator)
     except (Forbidden, Invalid) as fault:
         raise StepFailed(_("Whoever activated this workflow may not give this web role (any more).")) from fault
     return role_id
@@ -75,12 +77,15 @@ def _account(values: Values) -> int:
 
 
 def _check_account(values: Values, entity: str, role: str) -> dict[str, str]:
+    if not may_change_contacts(role):
+        return {"account": _("You may not change contacts.")}
     if accounts.find(_account(values)) is None:
         return {"account": _("This account no longer exists. Please choose again.")}
     return {}
 
 
 def _assign(values: Values, about: Context) -> Outcome:
+    about.must_change_contacts()
     account = accounts.find(_account(values))
     if account is None:
         raise StepFailed(_("The account no longer exists."))

@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 from portal.contacts.models import Contact
 from portal.journal.services import Record
 from portal.kernel.errors import PortalError
+from portal.staff.permissions import HOLDS, Permission
 from portal.workflows.models import WorkflowRun
 
 CONTACT, INVITATION = "contact", "invitation"
@@ -39,17 +40,23 @@ class Field:
     least: int = 0
 
 
+def may_change_contacts(role: str) -> bool:
+    """Whether somebody in this staff role may."""
+    return Permission.MANAGE_CONTACTS in HOLDS.get(role, frozenset())
+
+
 @dataclass(frozen=True)
 class Context:
     """What a step works on. `contact` is None in a run on an invitation. `records` are those whose timelines it
-    writes to; `facts` what conditions and webhooks may know; `activator` the staff role of whoever activated it."""
+    writes to; `facts` what conditions and webhooks may know; `activators` the staff roles of whoever activated it and
+    the workflows that started it, blank for one who is not there any more."""
 
     run: WorkflowRun
     position: int
     contact: Contact | None
     records: tuple[Record, ...]
     facts: Mapping[str, Any]
-    activator: str
+    activators: tuple[str, ...]
     now: datetime
 
     @property
@@ -62,6 +69,11 @@ class Context:
         if self.contact is None:
             raise StepFailed(str(_l("This step needs a contact.")))
         return self.contact
+
+    def must_change_contacts(self) -> None:
+        """Go on only while all of `activators` may change contacts. Raises StepFailed."""
+        if not all(map(may_change_contacts, self.activators)):
+            raise StepFailed(str(_l("Whoever activated this workflow may not change contacts (any more).")))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from portal.workflows.steps.kinds import (
     StepFailed,
     StepType,
     Values,
+    may_change_contacts,
 )
 
 SETTABLE = ("first_name", "last_name", "phone", "language")
@@ -34,6 +35,8 @@ def _check(values: Values, entity: str, role: str) -> dict[str, str]:
     name = str(values.get("field", ""))
     if name not in SETTABLE:
         return {"field": _("Please choose from the list.")}
+    if not may_change_contacts(role):
+        return {"field": _("You may not change contacts.")}
     try:
         # Beside an address, so that an empty name is judged by itself.
         contact_services.check(with_value(ContactValues(email1="a@example.org"), name, str(values.get("value") or "")))
@@ -46,6 +49,7 @@ def _set(values: Values, about: Context) -> Outcome:
     name, value = str(values["field"]), str(values.get("value", ""))
     if name not in SETTABLE:
         raise StepFailed(_("This field cannot be set by a workflow."))
+    about.must_change_contacts()
     label = contact_services.labels()[name]
     try:
         before = contact_services.set_field(about.person().id, name, value, about.now)

@@ -28,7 +28,7 @@ MOVE = re.compile(r"move-([0-9]{1,3})-([0-9]{1,3})")
 
 
 @bp.route("/workflows/<int:workflow_id>/edit", methods=["GET", "POST"])
-@needs(Permission.EDIT_WORKFLOWS)
+@needs(Permission.EDIT_WORKFLOWS, proven=True)
 @refills_form
 def edit(workflow_id: int) -> Response:
     """Build a workflow. `do` is the pressed button: save, activate, add-TYPE, up-N, down-N, move-N-M, remove-N."""
