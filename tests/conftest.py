@@ -28,7 +28,7 @@
 `github`           the GitHub of tests/twins/github.py: `github.provider()` makes the record.
 
 Records are made with tests/support/make.py: `make_staff, make_contact, make_account, make_role, make_invitation(…)`.
-What is shown by pages alone (ON_SQLITE below) runs on PostgreSQL in `make test-long` only.
+What asks nothing of its own of a database (ON_SQLITE below) runs on PostgreSQL in `make test-long` only.
 Connections beyond this machine fail the test. Warnings are errors. `long` tests run in `make test-long` only.
 """
 
@@ -71,15 +71,25 @@ PERSONAS = (*STAFF_PERSONAS, *CONTACT_PERSONAS, "nobody")
 
 ON_SQLITE = (
     *("accounts", "contacts", "email_templates", "journal", "passkeys", "providers", "roles", "settings", "staff"),
-    *("mail/test_acting.py", "mail/test_outbox_pages.py", "workflows/test_builder.py", "workflows/test_pages.py"),
+    *("browser", "mail", "workflows"),
+    *("faults/test_mail_faults.py", "faults/test_slow_server.py", "faults/test_worker_stopped.py"),
+    *("redemption/test_cells.py", "redemption/test_requests.py", "redemption/test_second_factor.py"),
+    *("redemption/test_sign_up.py", "architecture/test_reading.py"),
 )
+ON_BOTH = tuple(f"invitations/test_{name}.py" for name in ("bulk", "list", "send", "status", "undo"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: much of the time goes in waiting for servers and browsers."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         folder = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
-        if folder.startswith(ON_SQLITE) and item.get_closest_marker("postgresql"):
+        quick = folder.startswith((*ON_SQLITE, "invitations")) and not folder.startswith(ON_BOTH)
+        if quick and item.get_closest_marker("postgresql"):
             item.add_marker(pytest.mark.long)
 
 

@@ -87,7 +87,7 @@ def lasting(look: Callable[[], list[str]], within: float = 3) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("persona", PERSONAS)
+@pytest.mark.parametrize("persona", [pytest.param(p, marks=pytest.mark.long) if p == "owner" else p for p in PERSONAS])
 @pytest.mark.parametrize(
     ("scheme", "rules"),
     [("light", RULES), pytest.param("dark", COLOURS, marks=pytest.mark.long)],
